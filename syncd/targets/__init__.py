@@ -1,0 +1,209 @@
+"""The target contract: a flat store of whole objects under one prefix. Keys are relative to the prefix, `/`-separated.
+
+Every member keeps the same promises, checked by one suite (tests/contract/targets): an object is there whole or not at all, a
+reader never sees a torn one, deleting what is absent is fine, nothing outside the prefix is ever touched, and listing order is
+the store's own. Calls may come from several threads at once. What a store can do is probed (`capabilities`), never assumed.
+
+Adding a target is adding one file here, named by its `type` in the configuration: `Settings` and the class `TARGET`.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from syncd.errors import Misconfigured
+
+JSON_TYPE = "application/json"
+
+
+class Settings(BaseModel):
+    """What a target is configured with: each target's own keys. Unknown ones are refused by name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What this store, as configured, was seen to honour."""
+
+    create_if_absent: bool = False
+    """A put with `if_absent` on an existing key is refused, also when two race."""
+    if_match: bool = False
+    """A put with `if_match` on another version, or on a missing key, is refused."""
+    conditional_delete: bool = False
+    splice: bool = False
+    """Unchanged pieces of a large object are kept without sending them again."""
+    metadata: bool = True
+    """User metadata (`digest`, `source-version`) comes back from `head`."""
+    notes: tuple[str, ...] = ()
+    """What `check` tells the operator, one sentence each (which path is taken and why)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """One object to store. `digest` is "sha256:…" of the body; `source_version` says which state of the source it shows.
+
+    At most one condition: `if_absent`, or `if_match` with the etag that must still be there.
+    """
+
+    key: str
+    body: bytes
+    digest: str
+    content_type: str = JSON_TYPE
+    source_version: str = ""
+    if_absent: bool = False
+    if_match: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The object is there, whole and durable. `etag` names this version for `if_match` (None where the store has none)."""
+
+    key: str
+    etag: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The condition did not hold: somebody else's version is there (or ours, whose answer was lost: look first)."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """This one object cannot be stored or deleted, and others can. `reason` is a sentence; nothing is known of the old object."""
+
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """The key is absent now."""
+
+    key: str
+
+
+Outcome = Written | Refused | Failed | Deleted
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One object as a listing shows it. `md5` is lower-case hex where the listing proves the bytes, else None."""
+
+    key: str
+    size: int
+    etag: str | None = None
+    md5: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One object's facts, and its body when it was asked for."""
+
+    key: str
+    size: int
+    etag: str | None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+
+    @property
+    def digest(self) -> str | None:
+        return self.metadata.get("digest")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A run of a spliced object: `id` is stable and equal in length for all pieces of an object; `body` None = unchanged."""
+
+    id: str
+    length: int
+    digest: str
+    body: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of `syncd check`: what was tried, whether it worked, and the way out when it did not."""
+
+    what: str
+    ok: bool
+    detail: str = ""
+    warning: bool = False
+
+
+class Target(Protocol):
+    """A store. Raises Unavailable when the store as a whole is out of reach or refuses us; Misconfigured when retrying is vain.
+
+    `open` is called once, after any fork, before anything else.
+    """
+
+    type: ClassVar[str]
+    batch: int
+    """How many objects one `put_many` takes best."""
+    mirrors: ClassVar[bool]
+    """False where converted files make no sense (redis)."""
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    @property
+    def where(self) -> str:
+        """The place as a person would write it: `s3://bucket/prefix`, `/data/out`. No secret in it."""
+
+    def open(self) -> None:
+        """Connect and probe. Never creates a bucket; may create the local folder."""
+
+    def put_many(self, objects: Sequence[Object]) -> Iterator[Outcome]:
+        """Store each object; one outcome per object, in any order: Written, Refused or Failed.
+
+        Durable when Written is yielded. When Unavailable is raised midway, nothing is known of objects without an outcome.
+        """
+
+    def get(self, key: str) -> Stored | None:
+        """The object with its body, or None when it is absent."""
+
+    def head(self, key: str) -> Stored | None:
+        """The object's facts without its body, or None when it is absent."""
+
+    def delete_many(self, keys: Sequence[str]) -> Iterator[Outcome]:
+        """Delete each key; Deleted (also when it was absent) or Failed, one per key, in any order."""
+
+    def delete_if_match(self, key: str, etag: str) -> Outcome:
+        """Delete this version only: Deleted, or Refused when another one is there."""
+
+    def list(self, prefix: str = "") -> Iterator[Listed]:
+        """Every object whose key starts with `prefix`, streamed: memory does not grow with their number."""
+
+    def splice(self, key: str, pieces: Sequence[Piece], *, content_type: str) -> Written:
+        """Replace one object by the pieces in order; see ARCHITECTURE. Only when `capabilities.splice`."""
+
+    def check(self) -> Iterable[Finding]:
+        """A real write, read, conditional write, list and delete under `_syncd/check/`; names the missing right."""
+
+    def close(self) -> None:
+        """Let go of connections. No call may follow."""
+
+
+def available() -> dict[str, str]:
+    """Target type → module. Modules that start with `_` are shared code."""
+    return {m.name: f"{__name__}.{m.name}" for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")}
+
+
+def settings_of(kind: str) -> type[Settings]:
+    """The settings model of a target type; its SDK is not imported by this."""
+    found: type[Settings] = importlib.import_module(available()[kind]).Settings
+    return found
+
+
+def make(kind: str, settings: Settings) -> Target:
+    """A target, not yet opened."""
+    if kind not in available():
+        raise Misconfigured(f"unknown target type {kind!r}; there are {', '.join(sorted(available()))}")
+    made: Target = importlib.import_module(available()[kind]).TARGET(settings)
+    return made
