@@ -1,0 +1,1 @@
+"""All that syncd knows of Label Studio: its tables, its label configuration, its media addresses."""
