@@ -1,7 +1,8 @@
 """Reads a label configuration (XML) into a LabelSchema, and answers what formats ask of one.
 
-What a tag is follows from its attributes, not from a list of names, as in Label Studio itself: `name` + `toName` annotates,
-`name` + `value` (or `valueList`) is annotated. So tags that Label Studio adds tomorrow are read today.
+What a tag is follows from its attributes, not from a list of names, as in Label Studio itself: `name` with
+`toName` annotates, `name` with `value` or `valueList` is annotated. So tags that Label Studio adds tomorrow are
+read today.
 """
 
 import re
@@ -27,7 +28,7 @@ _VARIABLE = re.compile(r"\$(\w+)")
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where in the tree an element stands: index flags of the Repeaters around it, and the control that owns its labels."""
+    """Where an element stands: index flags of the Repeaters around it, and the control that owns its labels."""
 
     index_flags: tuple[str, ...] = ()
     control: str | None = None
@@ -36,7 +37,7 @@ class _Place:
 def parse_label_config(xml: str) -> LabelSchema:
     """The schema of a label configuration; an empty text is an empty schema.
 
-    Raises Misconfigured for text that is not well-formed XML, defines entities, or is longer than LONGEST_CONFIG.
+    Raises Misconfigured for text that is not well-formed XML, defines entities, or exceeds LONGEST_CONFIG.
     """
     controls: dict[str, ControlTag] = {}
     objects: dict[str, ObjectTag] = {}
@@ -70,21 +71,21 @@ def parse_label_config(xml: str) -> LabelSchema:
 def _root(xml: str) -> Element:
     if len(xml) > LONGEST_CONFIG:
         raise Misconfigured(
-            f"the label configuration has {len(xml):,} characters, more than the {LONGEST_CONFIG:,} that are read; "
-            'move long lists of labels into the task data (value="$labels") or a taxonomy\'s apiUrl'
+            f"the label configuration has {len(xml):,} characters, and at most {LONGEST_CONFIG:,} are read; move "
+            'long lists of labels into the task data (value="$labels") or to a taxonomy\'s apiUrl'
         )
     try:
         return fromstring(xml.strip() or "<View/>")
     except DefusedXmlException as error:
         raise Misconfigured(
-            "the label configuration defines XML entities, which are refused because they can be made to grow "
-            f"without bound ({error}); write the text itself instead"
+            "the label configuration defines XML entities, which are refused because they can grow without "
+            f"bound ({error}); write the text itself instead"
         ) from error
     except ParseError as error:
         raise Misconfigured(f"the label configuration is not well-formed XML: {error}") from error
     except UnicodeEncodeError as error:
         raise Misconfigured(
-            f"the label configuration holds a lone surrogate at character {error.start}, which XML cannot carry"
+            f"the label configuration has a lone surrogate at character {error.start}; take it out"
         ) from error
 
 
@@ -174,7 +175,7 @@ def _category(text: str) -> int | None:
 
 
 def control_for(schema: LabelSchema, from_name: str) -> ControlTag | None:
-    """The control that gave a region: by name, else by the longest matching pattern of a Repeater; None when unknown."""
+    """The control that gave a region: by name, else by a Repeater's longest matching pattern; else None."""
     control = schema.controls.get(from_name)
     if control is not None:
         return control
@@ -193,12 +194,12 @@ def object_for(schema: LabelSchema, control: ControlTag, to_name: str = "") -> O
 
 
 def is_region_label(control: ControlTag) -> bool:
-    """True for tags whose labels name regions: every `…Labels` but KeyPointLabels, whose labels name parts of one."""
+    """True for tags whose labels name regions: every `…Labels` but KeyPointLabels, which name parts of one."""
     return control.type.endswith("Labels") and control.type != "KeyPointLabels"
 
 
 def region_classes(schema: LabelSchema) -> tuple[Label, ...]:
-    """The class labels of a project, in the order of the configuration, each name once; one with a `category` wins."""
+    """The project's class labels in the configuration's order, each name once, its `category` if it has any."""
     found: dict[str, Label] = {}
     for control in filter(is_region_label, schema.controls.values()):
         for label in control.labels:
@@ -219,9 +220,9 @@ def number_classes(
 ) -> dict[str, int]:
     """Class numbers by name, in the order of their numbers; names in `existing` keep theirs for ever.
 
-    As Label Studio numbers them: an explicit `category` first; the other labels, sorted by code point, into the smallest
-    free numbers from 0; then names found only in data, sorted, likewise. A `category` that an earlier name has taken
-    counts as absent. With `existing` (a published registry) a freed number is never given to another name.
+    As Label Studio numbers them: an explicit `category` first; the other labels, sorted by code point, into the
+    smallest free numbers from 0; then names found only in data, sorted, likewise. A `category` that an earlier
+    name has taken counts as absent. `existing` (a published registry) only grows.
     """
     numbers = dict(existing or {})
     new = [label for label in labels if label.name not in numbers]
