@@ -1,8 +1,7 @@
 """Reads a label configuration (XML) into a LabelSchema, and answers what formats ask of one.
 
 What a tag is follows from its attributes, not from a list of names, as in Label Studio itself: `name` with
-`toName` annotates, `name` with `value` or `valueList` is annotated. So tags that Label Studio adds tomorrow are
-read today.
+`toName` annotates, `name` with `value` or `valueList` is annotated. So tags added tomorrow are read today.
 """
 
 import re
@@ -28,7 +27,7 @@ _VARIABLE = re.compile(r"\$(\w+)")
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where an element stands: index flags of the Repeaters around it, and the control that owns its labels."""
+    """Where an element stands: the index flags of the Repeaters and the control around it."""
 
     index_flags: tuple[str, ...] = ()
     control: str | None = None
@@ -71,8 +70,8 @@ def parse_label_config(xml: str) -> LabelSchema:
 def _root(xml: str) -> Element:
     if len(xml) > LONGEST_CONFIG:
         raise Misconfigured(
-            f"the label configuration has {len(xml):,} characters, and at most {LONGEST_CONFIG:,} are read; move "
-            'long lists of labels into the task data (value="$labels") or to a taxonomy\'s apiUrl'
+            f"the label configuration has {len(xml):,} characters, and at most {LONGEST_CONFIG:,} are read; "
+            'move long lists of labels into the task data (value="$labels") or to a taxonomy\'s apiUrl'
         )
     try:
         return fromstring(xml.strip() or "<View/>")
@@ -194,12 +193,12 @@ def object_for(schema: LabelSchema, control: ControlTag, to_name: str = "") -> O
 
 
 def is_region_label(control: ControlTag) -> bool:
-    """True for tags whose labels name regions: every `…Labels` but KeyPointLabels, which name parts of one."""
+    """True for tags whose labels name regions: every `…Labels` but KeyPointLabels, which name parts."""
     return control.type.endswith("Labels") and control.type != "KeyPointLabels"
 
 
 def region_classes(schema: LabelSchema) -> tuple[Label, ...]:
-    """The project's class labels in the configuration's order, each name once, its `category` if it has any."""
+    """The project's class labels in the configuration's order, each name once, with its `category`."""
     found: dict[str, Label] = {}
     for control in filter(is_region_label, schema.controls.values()):
         for label in control.labels:
@@ -220,9 +219,9 @@ def number_classes(
 ) -> dict[str, int]:
     """Class numbers by name, in the order of their numbers; names in `existing` keep theirs for ever.
 
-    As Label Studio numbers them: an explicit `category` first; the other labels, sorted by code point, into the
-    smallest free numbers from 0; then names found only in data, sorted, likewise. A `category` that an earlier
-    name has taken counts as absent. `existing` (a published registry) only grows.
+    As Label Studio numbers them: an explicit `category` first; the other labels, sorted by code point, into
+    the smallest free numbers from 0; then names found only in data, sorted, likewise. A `category` that an
+    earlier name has taken counts as absent. `existing` (a published registry) only grows.
     """
     numbers = dict(existing or {})
     new = [label for label in labels if label.name not in numbers]
