@@ -20,10 +20,12 @@ class Unavailable(SyncdError):
 class TaskRejected(SyncdError):
     """One task cannot be read, rendered or written. It is quarantined and costs nobody else anything."""
 
-    def __init__(self, message: str, *, task: int, region: str | None = None) -> None:
+    def __init__(self, message: str, *, task: int, region: str | None = None, token: bytes = b"") -> None:
         super().__init__(message)
         self.task = task
         self.region = region
+        self.token = token
+        """The state of the task that was rejected, when a source knows it."""
 
 
 class Misconfigured(SyncdError):

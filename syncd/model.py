@@ -27,12 +27,13 @@ class DocumentShape:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A Label Studio project as its readers need it. `version` changes whenever any other field does."""
+    """A Label Studio project as its readers need it. `version` changes when title or label config do."""
 
     id: int
     title: str
     label_config: str
     version: str
+    updated_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class TaskDocument:
     body: bytes | None
     updated_at: str
     """The newest `updated_at` of the task and its annotations, ISO 8601 with `Z`."""
+    token: bytes = b""
+    """Differs when anything that a document could show differs; equal to the token that the source signals for this state."""
 
 
 # --- label configuration ------------------------------------------------------------------------------------------
@@ -72,6 +75,8 @@ class ObjectTag:
     data_key: str | None
     many: bool = False
     attributes: Mapping[str, str] = field(default_factory=dict)
+    index_flag: str = ""
+    """What stands for the index in the name of a tag inside a Repeater (`{{idx}}` in `page_{{idx}}`); else ""."""
 
 
 @dataclass(frozen=True, slots=True)

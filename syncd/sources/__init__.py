@@ -1,0 +1,144 @@
+"""The source contract: says which tasks may have changed, and reads whole tasks. It never writes to Label Studio's side.
+
+A *signal* says only "look at task N". It carries the token of the state that was seen; what the pipeline reads later bears a
+token too, and settles the signal only when both are equal, so that a change undone at the wrong moment is never lost.
+Signals may be doubled or late; a change that the promise of `synced` or `swept` covers is never missing.
+
+Adding a source is adding one file here, named by its `type` in the configuration: `Settings` and the class `SOURCE`.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Event
+from typing import Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from syncd.errors import Misconfigured, TaskRejected
+from syncd.model import DocumentShape, Project, TaskDocument
+from syncd.targets import Finding
+
+Urgency = Literal["fresh", "backfill"]
+"""`fresh`: somebody is waiting for it; `backfill`: first load, sweep or rebuild, after everything fresh."""
+
+ProjectChoice = Literal["all"] | tuple[int | str, ...]
+"""`all`, or ids and titles."""
+
+
+class Settings(BaseModel):
+    """What every source is configured with; each adds its own keys. Unknown ones are refused by name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    projects: ProjectChoice = "all"
+    poll_seconds: float = Field(default=0.5, gt=0)
+    sweep_minutes: float = Field(default=10, gt=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Task `task` may have changed. `token` names the state that was seen; None: not looked at. `project` None: it is gone."""
+
+    task: int
+    project: int | None
+    token: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """A batch of signals and what it proves, once it and all batches before it are durable.
+
+    `synced`: every change committed before then that adds or removes a row or moves an `updated_at` has been signalled;
+    `swept`: every change of any kind. None claims nothing. `position` is where `watch` may start again. `projects`, when
+    given, are all the projects there are now.
+    """
+
+    signals: Sequence[Signal] = ()
+    urgency: Urgency = "fresh"
+    synced: datetime | None = None
+    swept: datetime | None = None
+    position: str | None = None
+    projects: Sequence[Project] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The task is not there (any more), or its project is not among those chosen."""
+
+    task: int
+    token: bytes = b""
+
+
+Read = TaskDocument | Gone | TaskRejected
+
+
+class Memory(Protocol):
+    """What the source signalled before: the ledger's side of a comparison by token."""
+
+    def tokens(self, first: int, last: int) -> Mapping[int, bytes | None]:
+        """Task → token last signalled, for ids first..last (both included). None: signalled without being looked at."""
+
+    def last_task(self) -> int:
+        """The largest task id ever remembered that has not gone; 0 when there is none."""
+
+
+class Source(Protocol):
+    """A Label Studio, seen from outside. Methods may be called from several threads at once.
+
+    All raise Unavailable when the source is out of reach (nothing is deleted then), Misconfigured when retrying is vain.
+    """
+
+    @property
+    def where(self) -> str:
+        """The place as a person would write it, without secrets."""
+
+    def identity(self) -> str:
+        """A name for this Label Studio that stays for its lifetime and no other one has."""
+
+    def projects(self) -> Sequence[Project]:
+        """The projects chosen, soft-deleted ones left out."""
+
+    def sweep(self, memory: Memory, stop: Event) -> Iterator[Signals]:
+        """One full pass at full speed: signals every task whose token differs from memory, gone ones included.
+
+        The last batch claims `synced` and `swept` as of the start. Ends early, without a claim, when `stop` is set.
+        """
+
+    def watch(self, memory: Memory, position: str | None, stop: Event) -> Iterator[Signals]:
+        """A sweep, then changes as they come, until `stop` is set. A batch is durable when the next one is asked for."""
+
+    def read(self, tasks: Sequence[int], shape: DocumentShape) -> Iterator[Read]:
+        """Each task whole and fresh, in any order; one bad row costs nobody else anything."""
+
+    def check(self) -> Iterable[Finding]:
+        """Rights, file system, and whether what is needed is there."""
+
+    def close(self) -> None:
+        """Let go of connections. No call may follow."""
+
+
+def chosen(choice: ProjectChoice, projects: Iterable[Project]) -> list[Project]:
+    """The projects that a choice of ids and titles names."""
+    return [p for p in projects if choice == "all" or p.id in choice or p.title in choice]
+
+
+def available() -> dict[str, str]:
+    """Source type → module. Modules that start with `_` are shared code."""
+    return {m.name: f"{__name__}.{m.name}" for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")}
+
+
+def settings_of(kind: str) -> type[Settings]:
+    """The settings model of a source type; its client is not imported by this."""
+    found: type[Settings] = importlib.import_module(available()[kind]).Settings
+    return found
+
+
+def make(kind: str, settings: Settings) -> Source:
+    """A source, not yet connected."""
+    if kind not in available():
+        raise Misconfigured(f"unknown source type {kind!r}; there are {', '.join(sorted(available()))}")
+    made: Source = importlib.import_module(available()[kind]).SOURCE(settings)
+    return made
