@@ -17,7 +17,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
@@ -32,6 +32,10 @@ class Options(BaseModel):
     """A format's options, as in `--option K=V`. Unknown ones are refused by name."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+AnyOptions: TypeAlias = Options
+"""The same, where the class variable of that name is in the way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,8 @@ class Context:
     policy: AnnotationPolicy = "best"
     media: Mapping[str, MediaFact] = field(default_factory=dict)
     """Media address as it stands in the data → facts."""
+    all_tasks: bool = False
+    """Tasks without any annotation have an entry too (`--all-tasks`); else they have nothing (FORMATS rule 2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +121,13 @@ class Format(ABC):
     summary: ClassVar[str]
     """One line for `syncd formats`."""
     default_policy: ClassVar[AnnotationPolicy] = "best"
-    Options: ClassVar[type[Options]] = Options
+    Options: ClassVar[type[AnyOptions]] = AnyOptions
     mirrors: ClassVar[bool] = True
     """False for formats that fetch media (…_WITH_IMAGES): `export` and `convert` only."""
     parts: ClassVar[bool] = False
     """True when shared output is one part file per segment of tasks (PARQUET, SPACY): see `part`."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: AnyOptions) -> None:
         self.options = options
 
     @abstractmethod
@@ -159,7 +165,11 @@ class Format(ABC):
 
 def available() -> dict[str, str]:
     """Format name → module. File names are format names in lower case; modules that start with `_` are shared code."""
-    return {m.name.upper(): f"{__name__}.{m.name}" for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")}
+    return {
+        m.name.upper(): f"{__name__}.{m.name}"
+        for m in pkgutil.iter_modules(__path__)
+        if not m.name.startswith("_")
+    }
 
 
 def find(name: str) -> type[Format]:

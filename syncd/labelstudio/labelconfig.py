@@ -57,7 +57,7 @@ def parse_label_config(xml: str) -> LabelSchema:
             controls[name] = _control(element, place.index_flags)
             labels[name] = {}
         if _is_object(element):
-            objects[name] = _object(element)
+            objects[name] = _object(element, place.index_flags)
     return LabelSchema(
         controls={
             name: replace(tag, labels=tuple(labels[name].values()), dynamic=tag.dynamic or name in dynamic)
@@ -143,7 +143,7 @@ def _pattern(name: str, index_flags: tuple[str, ...]) -> str | None:
     return "(.*)".join(map(re.escape, cut))
 
 
-def _object(element: Element) -> ObjectTag:
+def _object(element: Element, index_flags: tuple[str, ...]) -> ObjectTag:
     attributes = dict(element.attrib)
     listed = attributes.get("valueList")
     variable = _VARIABLE.search(listed or attributes.get("value") or attributes.get("data") or "")
@@ -153,6 +153,7 @@ def _object(element: Element) -> ObjectTag:
         data_key=variable.group(1) if variable else None,
         many=bool(listed),
         attributes=attributes,
+        index_flag=next((flag for flag in reversed(index_flags) if flag in attributes["name"]), ""),
     )
 
 
