@@ -1,10 +1,12 @@
-"""The target contract: a flat store of whole objects under one prefix. Keys are relative to the prefix, `/`-separated.
+"""The target contract: a flat store of whole objects under one prefix. Keys are relative to it,
+`/`-separated.
 
-Every member keeps the same promises, checked by one suite (tests/contract/targets): an object is there whole or not at all, a
-reader never sees a torn one, deleting what is absent is fine, nothing outside the prefix is ever touched, and listing order is
-the store's own. Calls may come from several threads at once. What a store can do is probed (`capabilities`), never assumed.
+Every member keeps the same promises, checked by one suite (tests/contract/test_targets.py): an object is
+there whole or not at all, a reader never sees a torn one, deleting what is absent is fine, nothing outside
+the prefix is ever touched, and listing order is the store's own. Calls may come from several threads at once.
+What a store can do is probed (`capabilities`), never assumed.
 
-Adding a target is adding one file here, named by its `type` in the configuration: `Settings` and the class `TARGET`.
+Adding a target is adding one file here, named by its `type` in the configuration: `Settings` and `TARGET`.
 """
 
 import importlib
@@ -45,7 +47,8 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """One object to store. `digest` is "sha256:…" of the body; `source_version` says which state of the source it shows.
+    """One object to store. `digest` is "sha256:…" of the body; `source_version` tells the source's state it
+    shows.
 
     At most one condition: `if_absent`, or `if_match` with the etag that must still be there.
     """
@@ -61,7 +64,9 @@ class Object:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The object is there, whole and durable. `etag` names this version for `if_match` (None where the store has none)."""
+    """The object is there, whole and durable. `etag` names this version for `if_match` (None where there is
+    none).
+    """
 
     key: str
     etag: str | None
@@ -69,14 +74,17 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The condition did not hold: somebody else's version is there (or ours, whose answer was lost: look first)."""
+    """The condition did not hold: somebody else's version is there (or ours, whose answer was lost: look)."""
 
     key: str
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """This one object cannot be stored or deleted, and others can. `reason` is a sentence; nothing is known of the old object."""
+    """This one object cannot be stored or deleted, and others can. `reason` is a sentence.
+
+    Nothing is known of the old object.
+    """
 
     key: str
     reason: str
@@ -94,7 +102,7 @@ Outcome = Written | Refused | Failed | Deleted
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One object as a listing shows it. `md5` is lower-case hex where the listing proves the bytes, else None."""
+    """One object as a listing shows it. `md5` is lower-case hex where the listing proves the bytes."""
 
     key: str
     size: int
@@ -119,7 +127,10 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A run of a spliced object: `id` is stable and equal in length for all pieces of an object; `body` None = unchanged."""
+    """A run of a spliced object: `id` is stable and equal in length for all pieces of an object.
+
+    `body` is None when the piece is as it was in the last splice.
+    """
 
     id: str
     length: int
@@ -138,8 +149,9 @@ class Finding:
 
 
 class Target(Protocol):
-    """A store. Raises Unavailable when the store as a whole is out of reach or refuses us; Misconfigured when retrying is vain.
+    """A store.
 
+    Raises Unavailable when it is out of reach or refuses us as a whole, Misconfigured when retrying is vain.
     `open` is called once, after any fork, before anything else.
     """
 
@@ -162,7 +174,8 @@ class Target(Protocol):
     def put_many(self, objects: Sequence[Object]) -> Iterator[Outcome]:
         """Store each object; one outcome per object, in any order: Written, Refused or Failed.
 
-        Durable when Written is yielded. When Unavailable is raised midway, nothing is known of objects without an outcome.
+        Durable when Written is yielded. When Unavailable is raised midway, nothing is known of objects
+        without an outcome.
         """
 
     def get(self, key: str) -> Stored | None:
@@ -180,11 +193,16 @@ class Target(Protocol):
     def list(self, prefix: str = "") -> Iterator[Listed]:
         """Every object whose key starts with `prefix`, streamed: memory does not grow with their number."""
 
-    def splice(self, key: str, pieces: Sequence[Piece], *, content_type: str) -> Written:
-        """Replace one object by the pieces in order; see ARCHITECTURE. Only when `capabilities.splice`."""
+    def splice(self, key: str, pieces: Sequence[Piece], *, content_type: str) -> Outcome:
+        """Replace one object by the pieces in order; see ARCHITECTURE. Only when `capabilities.splice`.
+
+        Written; or Refused when a piece without body is not there as it was (another writer, a lost layout):
+        send every body then. Bodies are taken one at a time and once, so `pieces` may load them as they are
+        asked for.
+        """
 
     def check(self) -> Iterable[Finding]:
-        """A real write, read, conditional write, list and delete under `_syncd/check/`; names the missing right."""
+        """A real write, read, conditional write, list and delete in `_syncd/check/`; names what fails."""
 
     def close(self) -> None:
         """Let go of connections. No call may follow."""
@@ -192,7 +210,9 @@ class Target(Protocol):
 
 def available() -> dict[str, str]:
     """Target type → module. Modules that start with `_` are shared code."""
-    return {m.name: f"{__name__}.{m.name}" for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")}
+    return {
+        m.name: f"{__name__}.{m.name}" for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")
+    }
 
 
 def settings_of(kind: str) -> type[Settings]:

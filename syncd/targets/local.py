@@ -1,0 +1,253 @@
+"""Files in a local folder, each replaced whole: temporary file, sync, rename, sync.
+
+Batches share their syncs (`syncfs`): several times as fast as a sync per file. Temporary files stay in
+`_syncd/tmp/`.
+"""
+
+import hashlib
+import os
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from io import BufferedReader
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from syncd.filesystem import filesystem_of, is_network
+from syncd.targets import (
+    Capabilities,
+    Finding,
+    Listed,
+    Object,
+    Outcome,
+    Piece,
+    Refused,
+    Stored,
+    Written,
+)
+from syncd.targets import Settings as TargetSettings
+from syncd.targets._folder import (
+    CAN_SYNC_FILE_SYSTEM,
+    BadKey,
+    copy_range,
+    etag_of,
+    existing_folder,
+    files_below,
+    regular,
+    segments_of,
+    sync_file_system,
+    write_all,
+)
+from syncd.targets._folder_batch import (
+    Waiting,
+    delete_all,
+    delete_version,
+    failed,
+    place_of,
+    rename_all,
+)
+from syncd.targets._folder_faults import unavailable
+from syncd.targets._folder_runs import CORNER, Run
+from syncd.targets._layout import Copy, extents, from_json, layout_key, layout_of, noted, to_json
+from syncd.targets._probe import probe
+
+SYNCFS_FROM = 64
+"""Below this many files a sync for each costs less than one for the whole file system."""
+
+
+class Settings(TargetSettings):
+    """A folder. It is created when its parent exists: a missing parent is more likely a missing mount."""
+
+    type: Literal["local"] = "local"
+    path: str = Field(min_length=1, description="The folder that holds the files.")
+
+
+class Local:
+    """The target `local`. Conditions hold among all syncds that see the same locks."""
+
+    type: ClassVar[str] = "local"
+    mirrors: ClassVar[bool] = True
+    batch = 512
+
+    def __init__(self, settings: Settings) -> None:
+        self._root = Path(settings.path).expanduser().absolute()
+        self._runs: list[Run] = []
+        self._attaching = threading.Lock()
+
+    @property
+    def where(self) -> str:
+        return str(self._root)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        kind = filesystem_of(self._root)
+        note = f"{self._root} is on a network file system ({kind}): durability and locks are its server's"
+        return Capabilities(
+            create_if_absent=True,
+            if_match=True,
+            conditional_delete=True,
+            splice=hasattr(os, "copy_file_range"),
+            metadata=False,  # `head` reads the file for its digest instead, which cannot be out of date
+            notes=(note,) if is_network(kind) else (),
+        )
+
+    def open(self) -> None:
+        with self._faults("open it"), suppress(FileExistsError):
+            self._root.mkdir()
+        with self._faults("open it"):
+            self._runs.append(Run(self._root, again=False))
+
+    def close(self) -> None:
+        for run in self._runs:
+            run.close()
+        self._runs.clear()
+
+    def check(self) -> Iterable[Finding]:
+        return probe(self)
+
+    # --- writing --------------------------------------------------------------------------------------------
+
+    def put_many(self, objects: Sequence[Object]) -> Iterator[Outcome]:
+        outcomes: list[Outcome] = []
+        waiting: list[Waiting] = []
+        together = _together(len(objects))
+        with self._faults("write"), ExitStack() as leftovers:
+            run = self._run()
+            for one in objects:
+                try:
+                    parents, name = place_of(one.key)
+                    file = run.write(partial(write_all, body=one.body), sync=not together)
+                except (BadKey, OSError) as error:
+                    outcomes.append(failed(one.key, error))
+                else:
+                    leftovers.callback(run.discard, file.name)
+                    waiting.append(Waiting(one, parents, name, file))
+            if together:
+                sync_file_system(run.root)
+            outcomes += rename_all(run, waiting, sync_folders=not together)
+            if together:
+                sync_file_system(run.root)
+        yield from outcomes
+
+    def delete_many(self, keys: Sequence[str]) -> Iterator[Outcome]:
+        together = _together(len(keys))
+        with self._faults("delete"):
+            run = self._run()
+            outcomes = list(delete_all(run, keys, sync_folders=not together))
+            if together:
+                sync_file_system(run.root)
+        yield from outcomes
+
+    def delete_if_match(self, key: str, etag: str) -> Outcome:
+        with self._faults("delete"):
+            return delete_version(self._run(), key, etag)
+
+    def splice(self, key: str, pieces: Sequence[Piece], *, content_type: str) -> Outcome:
+        with self._faults(f"write {key}"), ExitStack() as opened:
+            run = self._run()
+            found = self.get(layout_key(key))
+            old = from_json(found.body) if found and found.body else None
+            source = opened.enter_context(self._opened(key))
+            if old and (source is None or etag_of(os.fstat(source.fileno())) != old.etag):
+                old = None
+            passed: list[Piece] = []
+            try:
+                written = run.write(
+                    partial(_fill, source=source, parts=extents(noted(pieces, passed), old)), sync=True
+                )
+            except LookupError:
+                return Refused(key)
+            opened.callback(run.discard, written.name)
+            parents, name = place_of(key)
+            whole = Object(key, b"", "", if_match=old.etag if old else None)
+            (outcome,) = rename_all(run, [Waiting(whole, parents, name, written)], sync_folders=True)
+        if isinstance(outcome, Written):
+            layout = to_json(layout_of(passed, written.etag))
+            list(self.put_many([Object(layout_key(key), layout, "")]))
+        return outcome
+
+    # --- reading --------------------------------------------------------------------------------------------
+
+    def get(self, key: str) -> Stored | None:
+        with self._faults(f"read {key}"), self._opened(key) as file:
+            if file is None:
+                return None
+            body = file.read()
+            digest = hashlib.sha256(body).hexdigest()
+            return Stored(
+                key, len(body), etag_of(os.fstat(file.fileno())), {"digest": f"sha256:{digest}"}, body
+            )
+
+    def head(self, key: str) -> Stored | None:
+        with self._faults(f"read {key}"), self._opened(key) as file:
+            if file is None:
+                return None
+            facts = os.fstat(file.fileno())
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            return Stored(key, facts.st_size, etag_of(facts), {"digest": f"sha256:{digest}"})
+
+    def list(self, prefix: str = "") -> Iterator[Listed]:
+        folder_name, _, _ = prefix.rpartition("/")
+        try:
+            parents = segments_of(folder_name) if folder_name else []
+        except BadKey:
+            return
+        with self._faults("list"):
+            for key, facts in files_below(self._run().root, parents, hidden=CORNER):
+                if key.startswith(prefix):
+                    yield Listed(key, facts.st_size, etag_of(facts))
+
+    # --- the folder -----------------------------------------------------------------------------------------
+
+    def _run(self) -> Run:
+        """The open folder, after a look that its path still leads there: a mount may have gone or come.
+
+        A folder that came back counts only if syncd has been in it: under a missing mount lies another one.
+        """
+        with self._attaching:
+            if not self._runs[-1].is_at(self._root):
+                self._runs.append(Run(self._root, again=True))
+            return self._runs[-1]
+
+    @contextmanager
+    def _opened(self, key: str) -> Iterator[BufferedReader | None]:
+        """The object's file, or None when there is no such object."""
+        try:
+            parents, name = place_of(key)
+        except BadKey:
+            yield None
+            return
+        with existing_folder(self._run().root, parents) as here:
+            if here is None or not regular(name, here):
+                yield None
+                return
+            with os.fdopen(
+                os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here), "rb"
+            ) as file:
+                yield file
+
+    @contextmanager
+    def _faults(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise unavailable(self._root, error, doing) from error
+
+
+def _together(count: int) -> bool:
+    """Whether one sync of the file system is cheaper than one for each file."""
+    return count >= SYNCFS_FROM and CAN_SYNC_FILE_SYSTEM
+
+
+def _fill(file: int, source: BufferedReader | None, parts: Iterable[Copy | bytes]) -> None:
+    for part in parts:
+        if isinstance(part, bytes):
+            write_all(file, part)
+        elif source is not None:
+            copy_range(source.fileno(), file, part.offset, part.length)
+
+
+TARGET = Local
