@@ -14,6 +14,7 @@ LONGEST_STEM = 120
 """Bytes of UTF-8. File systems take 255, of which writers of temporary files and suffixes need some."""
 
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f\ud800-\udfff<>:"/\\|?*]')
+_NOT_IN_PATHS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\\]|(?<=^[A-Za-z]):")
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,10}")
 _PATH_PARAMETERS = ("d", "filepath")
 
@@ -38,11 +39,11 @@ def file_name(address: object, task: int) -> str:
     """The relative path a reader can join with its images folder; `t{task}` for data URIs and nothing at all.
 
     Of uploads: below the upload folder; of local files: below the document root; of object stores: the key;
-    of web addresses: the path.
+    of web addresses: the path. Never absolute, never upwards; else as the file is called, however long.
     """
-    text = address if isinstance(address, str) else ""
-    names = [safe(part) for part in _path(text).split("/")]
-    return "/".join(name for name in names if name) or f"t{task}"
+    path = _path(address) if isinstance(address, str) else ""
+    path = _NOT_IN_PATHS.sub("_", unicodedata.normalize("NFC", path))
+    return "/".join(name for name in path.split("/") if name not in {"", ".", ".."}) or f"t{task}"
 
 
 def safe(name: str) -> str:

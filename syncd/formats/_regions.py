@@ -1,0 +1,195 @@
+"""A region's shape and labels, told by its value, never by the name of its key (FORMATS rule 5).
+
+Label Studio writes one result per control: an OCR region is a shape, its labels and its text under one id. Here
+they are one Region: the result that carries the labels, with the shape of whichever result of that id has one.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Literal, NamedTuple
+
+from syncd.errors import TaskRejected
+from syncd.formats import Skipped
+from syncd.labelstudio.labelconfig import control_for, is_region_label
+from syncd.model import ControlTag, Json, LabelSchema, TaskJson
+
+Shape = Literal["rectangle", "polygon", "ellipse", "brush", "bitmap", "keypoint", "vector", "video", "span"]
+
+NO_LABEL = "region without a label"
+UNKNOWN_CONTROL = "region of a control that the label configuration does not have"
+OTHER_SHAPE = "region of a shape that this format does not hold"
+OUTSIDE = "region outside the image"
+
+MOST_PERCENT = 1e6
+"""Coordinates beyond ten thousand images are broken, not outside."""
+
+_ONE_KEY_TELLS: tuple[tuple[str, Shape], ...] = (
+    ("rle", "brush"),
+    ("points", "polygon"),
+    ("radiusX", "ellipse"),
+    ("vertices", "vector"),
+    ("imageDataURL", "bitmap"),
+    ("sequence", "video"),
+    ("ranges", "video"),
+    ("start", "span"),
+)
+_SHAPE_TAGS = ("Rectangle", "Polygon", "Ellipse", "Brush", "KeyPoint", "Vector", "Bitmask", "MagicWand")
+
+
+class Region(NamedTuple):
+    """A labelled region. A tuple rather than a dataclass: a large project has tens of millions."""
+
+    id: str
+    shape: Shape | None
+    value: Mapping[str, Json]
+    """The shape's numbers, percent of the image."""
+    labels: tuple[str, ...]
+    place: int
+    """Of its first label among the labels of the annotation's regions, from 1; 0 for keypoints."""
+    control: ControlTag
+    result: TaskJson
+
+    @property
+    def parent(self) -> str | None:
+        return self.result.get("parentID")
+
+
+def shape_of(value: Mapping[str, Json]) -> Shape | None:
+    """The shape that a result's value describes; None when it has none (choices, text)."""
+    if "height" in value and "width" in value and "x" in value:
+        return "rectangle"
+    for key, shape in _ONE_KEY_TELLS:
+        if key in value:
+            return shape
+    return "keypoint" if "x" in value and "y" in value else None
+
+
+def labels_of(result: TaskJson, *, task: int) -> tuple[str, ...]:
+    """A result's label names, each once, from whichever `…labels` key it has; TaskRejected unless texts."""
+    value = result.get("value") or {}
+    found = value.get(result.get("type", ""))
+    if found is None or not result["type"].endswith("labels"):
+        found = next((value[key] for key in sorted(value) if key.endswith("labels")), None)
+    if not found:
+        return ()
+    names = [found] if isinstance(found, str) else found
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise TaskRejected(f"its labels {str(found)[:80]!r} are no texts", task=task, region=result.get("id"))
+    return tuple(dict.fromkeys(filter(None, names)))
+
+
+def regions(annotation: TaskJson, schema: LabelSchema, *, task: int) -> tuple[list[Region], list[Skipped]]:
+    """The labelled regions of an annotation in the order of its results, and what was left out.
+
+    Keypoints are among them. Raises TaskRejected when a label is not a text.
+    """
+    found: list[Region] = []
+    shapes: dict[str, Mapping[str, Json]] = {}
+    skipped: list[Skipped] = []
+    place = 1
+    for result in annotation.get("result") or ():
+        if not isinstance(result, dict) or not isinstance(result.get("value", {}), dict):
+            raise TaskRejected(f"a region is no object: {str(result)[:80]}", task=task)
+        control = control_for(schema, str(result.get("from_name", "")))
+        if control is None:
+            if "from_name" in result:
+                skipped.append(Skipped(UNKNOWN_CONTROL))
+            continue
+        value = result.get("value", {})
+        shape = shape_of(value)
+        names_parts = control.type == "KeyPointLabels"
+        labels = labels_of(result, task=task) if names_parts or is_region_label(control) else ()
+        if labels:
+            found.append(
+                Region(
+                    result.get("id") or "", shape, value, labels, 0 if names_parts else place, control, result
+                )
+            )
+            place += 0 if names_parts else len(labels)
+        elif control.type.startswith(_SHAPE_TAGS) or is_region_label(control):
+            shapes[result.get("id") or ""] = value
+    if shapes:
+        found, unlabelled = _joined(found, shapes)
+        skipped += [Skipped(NO_LABEL)] * unlabelled
+    return found, skipped
+
+
+def _joined(found: list[Region], shapes: dict[str, Mapping[str, Json]]) -> tuple[list[Region], int]:
+    """Regions with the shapes that other results of the same id have, and how many shapes nobody labelled."""
+    labelled = {region.id for region in found}
+    joined = [
+        region._replace(shape=shape_of(shapes[region.id]), value=shapes[region.id])
+        if region.shape is None and region.id in shapes
+        else region
+        for region in found
+    ]
+    return joined, sum(1 for id_ in shapes if id_ not in labelled)
+
+
+def class_names(used: Iterable[TaskJson], schema: LabelSchema, *, task: int) -> frozenset[str]:
+    """The class labels that annotations use (FORMATS rule 6): those of regions, not the names of keypoints."""
+    return frozenset(
+        label
+        for annotation in used
+        for region in regions(annotation, schema, task=task)[0]
+        if region.place
+        for label in region.labels
+    )
+
+
+def attributes(annotation: TaskJson, schema: LabelSchema) -> dict[str, dict[str, Json]]:
+    """Region id → control name → what was said of that region by choices, text, rating and the like.
+
+    A single choice or text stands for itself, several are a list.
+    """
+    said: dict[str, dict[str, Json]] = {}
+    for result in annotation.get("result") or ():
+        name, id_ = result.get("from_name"), result.get("id")
+        control = control_for(schema, name) if name and id_ else None
+        if control is None or is_region_label(control):
+            continue
+        value = result.get("value") or {}
+        answer = value.get(result.get("type", ""), value.get("text"))
+        if answer is None or control.type.startswith(_SHAPE_TAGS):
+            continue
+        single = (
+            isinstance(answer, list) and len(answer) == 1 and result.get("type") in {"choices", "textarea"}
+        )
+        said.setdefault(id_, {})[name] = answer[0] if single else answer
+    return said
+
+
+# --- numbers ------------------------------------------------------------------------------------
+
+
+def numbers(region: Region, keys: tuple[str, ...], *, task: int) -> list[float]:
+    """The region's values under `keys`, in percent or degrees; `rotation` is 0 when absent.
+
+    Raises TaskRejected for what is missing, no number, not finite, or beyond MOST_PERCENT.
+    """
+    value = region.value
+    found = []
+    for key in keys:
+        number = value.get(key, 0.0 if key == "rotation" else None)
+        if not _is_coordinate(number):
+            raise TaskRejected(
+                f"broken coordinates: {key} is {str(number)[:40]}", task=task, region=region.id
+            )
+        found.append(number)
+    return found
+
+
+def points(region: Region, *, task: int) -> list[tuple[float, float]]:
+    """A polygon's points in percent. Raises TaskRejected for anything but pairs of coordinates."""
+    listed = region.value["points"]
+    if not isinstance(listed, list):
+        raise TaskRejected("broken coordinates: points are no list", task=task, region=region.id)
+    found = []
+    for point in listed:
+        if not (isinstance(point, list | tuple) and len(point) == 2 and all(map(_is_coordinate, point))):
+            raise TaskRejected(f"broken coordinates: point {str(point)[:40]}", task=task, region=region.id)
+        found.append((point[0], point[1]))
+    return found
+
+
+def _is_coordinate(number: Json) -> bool:
+    return type(number) in (float, int) and -MOST_PERCENT <= number <= MOST_PERCENT
