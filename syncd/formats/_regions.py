@@ -1,7 +1,7 @@
 """A region's shape and labels, told by its value, never by the name of its key (FORMATS rule 5).
 
-Label Studio writes one result per control: an OCR region is a shape, its labels and its text under one id. Here
-they are one Region: the result that carries the labels, with the shape of whichever result of that id has one.
+Label Studio writes one result per control: an OCR region is a shape, its labels and its text under one id.
+Here they are one Region: the result that carries the labels, with the shape of whichever result has one.
 """
 
 from collections.abc import Iterable, Mapping
@@ -126,7 +126,7 @@ def _joined(found: list[Region], shapes: dict[str, Mapping[str, Json]]) -> tuple
 
 
 def class_names(used: Iterable[TaskJson], schema: LabelSchema, *, task: int) -> frozenset[str]:
-    """The class labels that annotations use (FORMATS rule 6): those of regions, not the names of keypoints."""
+    """The class labels that annotations use (FORMATS rule 6): of regions, not the names of keypoints."""
     return frozenset(
         label
         for annotation in used
