@@ -210,9 +210,7 @@ class Target(Protocol):
 
 def available() -> dict[str, str]:
     """Target type → module. Modules that start with `_` are shared code."""
-    return {
-        m.name: f"{__name__}.{m.name}" for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")
-    }
+    return {m.name: f"{__name__}.{m.name}" for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")}
 
 
 def settings_of(kind: str) -> type[Settings]:

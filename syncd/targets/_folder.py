@@ -12,9 +12,7 @@ from contextlib import ExitStack, contextmanager
 
 OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
-_ABSENT = frozenset(
-    {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL}
-)
+_ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL})
 
 
 class BadKey(ValueError):
@@ -88,9 +86,7 @@ def etag_of(facts: os.stat_result) -> str:
     return f"{facts.st_mtime_ns:x}-{facts.st_ino:x}-{facts.st_size:x}"
 
 
-def files_below(
-    root: int, segments: Sequence[str], *, hidden: Sequence[str]
-) -> Iterator[tuple[str, os.stat_result]]:
+def files_below(root: int, segments: Sequence[str], *, hidden: Sequence[str]) -> Iterator[tuple[str, os.stat_result]]:
     """Every regular file below a folder with its path from `root`, in no order, but for the folder `hidden`.
 
     Files that vanish meanwhile are left out.

@@ -104,9 +104,7 @@ def locks(run: Run, folders: Iterable[Parents]) -> Iterator[None]:
         yield
 
 
-def _rename_into(
-    run: Run, parents: Parents, members: Sequence[Waiting], *, sync_folders: bool
-) -> Iterator[Outcome]:
+def _rename_into(run: Run, parents: Parents, members: Sequence[Waiting], *, sync_folders: bool) -> Iterator[Outcome]:
     made: set[Parents] = set()
     with ExitStack() as opened:
         try:
@@ -130,7 +128,7 @@ def _rename(run: Run, here: int, one: Waiting) -> Outcome:
         if (etag_of(facts) if facts else None) != condition:
             return Refused(one.object.key)
     try:
-        os.rename(one.file.name, one.name, src_dir_fd=run.temporary, dst_dir_fd=here)
+        run.place(one.file, here, one.name)
     except OSError as error:
         return failed(one.object.key, error)
     return Written(one.object.key, one.file.etag)

@@ -41,6 +41,7 @@ class Run:
         """
         self._path = path
         self._numbers = itertools.count()
+        self._waiting: set[str] = set()
         self._name = f"{os.getpid()}-{secrets.token_hex(4)}"
         with ExitStack() as opening:
             self.root = _kept(opening, os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
@@ -50,9 +51,7 @@ class Run:
                 self._remove_dead_runs()
                 os.mkdir(self._name, dir_fd=self._corner)
                 self.temporary = _kept(opening, os.open(self._name, OPEN_FOLDER, dir_fd=self._corner))
-                alive = _kept(
-                    opening, os.open(_ALIVE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, dir_fd=self.temporary)
-                )
+                alive = _kept(opening, os.open(_ALIVE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, dir_fd=self.temporary))
                 fcntl.flock(alive, fcntl.LOCK_EX)
             self._descriptors = opening.pop_all()
 
@@ -69,12 +68,11 @@ class Run:
         """
         name = str(next(self._numbers))
         file = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=self.temporary)
+        self._waiting.add(name)
         try:
             fill(file)
             now = time.time_ns()
-            os.utime(
-                file, ns=(now, now)
-            )  # the kernel's own stamp may be 4 ms coarse: two versions could look like one
+            os.utime(file, ns=(now, now))  # the kernel's own stamp may be 4 ms coarse: two versions could look like one
             if sync:
                 os.fsync(file)
             return Temporary(name, etag_of(os.fstat(file)))
@@ -84,10 +82,16 @@ class Run:
         finally:
             os.close(file)
 
+    def place(self, file: Temporary, at: int, name: str) -> None:
+        """Rename a temporary file to its place in the folder `at`. Raises OSError."""
+        os.rename(file.name, name, src_dir_fd=self.temporary, dst_dir_fd=at)
+        self._waiting.discard(file.name)
+
     def discard(self, name: str) -> None:
-        """Remove a temporary file that is not wanted any more."""
-        with suppress(FileNotFoundError):
+        """Remove a temporary file, unless it is in its place."""
+        if name in self._waiting:
             os.unlink(name, dir_fd=self.temporary)
+            self._waiting.discard(name)
 
     @contextmanager
     def locked(self, what: str) -> Iterator[None]:

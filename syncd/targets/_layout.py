@@ -36,6 +36,10 @@ class Layout:
         return span if span and (span.length, span.digest) == (piece.length, piece.digest) else None
 
 
+class LostPieceError(LookupError):
+    """A piece without body is not in the old object as it is told."""
+
+
 @dataclass(frozen=True, slots=True)
 class Copy:
     """A run of the old object that stays: as many pieces as stand side by side there and here."""
@@ -52,7 +56,7 @@ def layout_key(key: str) -> str:
 def extents(pieces: Iterable[Piece], old: Layout | None) -> Iterator[Copy | bytes]:
     """The new object from front to back: ranges of the old one, joined where they touch, and new bytes.
 
-    Raises LookupError when a piece without body is not in the old layout.
+    Raises LostPieceError when a piece without body is not in the old layout.
     """
     run: Copy | None = None
     for piece in pieces:
@@ -64,7 +68,7 @@ def extents(pieces: Iterable[Piece], old: Layout | None) -> Iterator[Copy | byte
             continue
         span = old.holds(piece) if old else None
         if span is None:
-            raise LookupError(piece.id)
+            raise LostPieceError(piece.id)
         if run and run.offset + run.length == span.offset:
             run = Copy(run.offset, run.length + span.length)
         else:
@@ -86,9 +90,7 @@ def layout_of(pieces: Iterable[Piece], etag: str) -> Layout:
     """The layout of an object just spliced from these pieces."""
     listed = [(piece.id, piece.length, piece.digest) for piece in pieces]
     offsets = accumulate((length for _, length, _ in listed), initial=0)
-    return Layout(
-        etag, {i: Span(at, length, digest) for (i, length, digest), at in zip(listed, offsets, strict=False)}
-    )
+    return Layout(etag, {i: Span(at, length, digest) for (i, length, digest), at in zip(listed, offsets, strict=False)})
 
 
 def to_json(layout: Layout) -> bytes:

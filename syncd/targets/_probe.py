@@ -46,9 +46,7 @@ def _tries(target: Target, key: str) -> Iterator[Finding]:
     read = found is not None and found.body == first.body
     yield Finding("read", ok=read, detail="" if read else f"{key} does not read back as it was written")
     listed = any(item.key == key for item in target.list(FOLDER))
-    yield Finding(
-        "list", ok=listed, detail="" if listed else f"{key} was written and is missing in the listing"
-    )
+    yield Finding("list", ok=listed, detail="" if listed else f"{key} was written and is missing in the listing")
     yield from _conditions(target, key, outcome.etag or "")
 
 
@@ -78,9 +76,5 @@ def _put(target: Target, one: Object) -> Outcome:
 def _expect(what: str, outcome: Outcome, wanted: type[Outcome]) -> Finding:
     if isinstance(outcome, wanted):
         return Finding(what, ok=True)
-    detail = (
-        outcome.reason
-        if isinstance(outcome, Failed)
-        else f"the store answered {type(outcome).__name__.lower()}"
-    )
+    detail = outcome.reason if isinstance(outcome, Failed) else f"the store answered {type(outcome).__name__.lower()}"
     return Finding(what, ok=False, detail=detail)

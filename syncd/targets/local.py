@@ -51,7 +51,17 @@ from syncd.targets._folder_batch import (
 )
 from syncd.targets._folder_faults import unavailable
 from syncd.targets._folder_runs import CORNER, Run
-from syncd.targets._layout import Copy, extents, from_json, layout_key, layout_of, noted, to_json
+from syncd.targets._layout import (
+    Copy,
+    Layout,
+    LostPieceError,
+    extents,
+    from_json,
+    layout_key,
+    layout_of,
+    noted,
+    to_json,
+)
 from syncd.targets._probe import probe
 
 SYNCFS_FROM = 64
@@ -146,28 +156,32 @@ class Local:
             return delete_version(self._run(), key, etag)
 
     def splice(self, key: str, pieces: Sequence[Piece], *, content_type: str) -> Outcome:
+        try:
+            outcome, layout = self._splice(key, pieces)
+        except LostPieceError:
+            return Refused(key)
+        except BadKey as error:
+            return failed(key, error)
+        if isinstance(outcome, Written):
+            list(self.put_many([Object(layout_key(key), to_json(layout), "")]))
+        return outcome
+
+    def _splice(self, key: str, pieces: Sequence[Piece]) -> tuple[Outcome, Layout]:
         with self._faults(f"write {key}"), ExitStack() as opened:
             run = self._run()
+            parents, name = place_of(key)
             found = self.get(layout_key(key))
             old = from_json(found.body) if found and found.body else None
             source = opened.enter_context(self._opened(key))
             if old and (source is None or etag_of(os.fstat(source.fileno())) != old.etag):
                 old = None
             passed: list[Piece] = []
-            try:
-                written = run.write(
-                    partial(_fill, source=source, parts=extents(noted(pieces, passed), old)), sync=True
-                )
-            except LookupError:
-                return Refused(key)
+            fill = partial(_fill, source=source, parts=extents(noted(pieces, passed), old))
+            written = run.write(fill, sync=True)
             opened.callback(run.discard, written.name)
-            parents, name = place_of(key)
             whole = Object(key, b"", "", if_match=old.etag if old else None)
             (outcome,) = rename_all(run, [Waiting(whole, parents, name, written)], sync_folders=True)
-        if isinstance(outcome, Written):
-            layout = to_json(layout_of(passed, written.etag))
-            list(self.put_many([Object(layout_key(key), layout, "")]))
-        return outcome
+            return outcome, layout_of(passed, written.etag)
 
     # --- reading --------------------------------------------------------------------------------------------
 
@@ -177,9 +191,7 @@ class Local:
                 return None
             body = file.read()
             digest = hashlib.sha256(body).hexdigest()
-            return Stored(
-                key, len(body), etag_of(os.fstat(file.fileno())), {"digest": f"sha256:{digest}"}, body
-            )
+            return Stored(key, len(body), etag_of(os.fstat(file.fileno())), {"digest": f"sha256:{digest}"}, body)
 
     def head(self, key: str) -> Stored | None:
         with self._faults(f"read {key}"), self._opened(key) as file:
@@ -224,9 +236,7 @@ class Local:
             if here is None or not regular(name, here):
                 yield None
                 return
-            with os.fdopen(
-                os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here), "rb"
-            ) as file:
+            with os.fdopen(os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here), "rb") as file:
                 yield file
 
     @contextmanager

@@ -1,0 +1,61 @@
+"""Azure Blob Storage: one container, reached with a key, a SAS token, or as whoever DefaultAzureCredential says we are.
+
+Here are the settings only; the target itself is in `_azure`, so that Azure's SDK is loaded when it is used and not before.
+"""
+
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+
+from syncd.targets import Settings as TargetSettings
+from syncd.targets import Target
+from syncd.targets._azure_account import Account, account_at, account_in
+from syncd.targets._azure_names import fault_of
+
+
+class Settings(TargetSettings):
+    """A container and a prefix in it. The container is never created."""
+
+    type: Literal["azure"] = "azure"
+    container: str = Field(min_length=3, max_length=63, description="The container.")
+    prefix: str = Field("", description="Everything is kept below this; nothing outside it is ever touched.")
+    account_url: str | None = Field(None, description="https://NAME.blob.core.windows.net")
+    connection_string: SecretStr | None = Field(
+        None, description="Instead of account_url and key, as the portal shows it."
+    )
+    account_key: SecretStr | None = None
+    sas_token: SecretStr | None = Field(None, description="Needs read, add, create, write, delete and list.")
+    encryption_scope: str | None = None
+    tier: Literal["Hot", "Cool", "Cold"] | None = Field(
+        None, description="Access tier of new blobs; the account's own if absent."
+    )
+
+    @model_validator(mode="after")
+    def _names_one_account(self) -> Self:
+        if bool(self.account_url) == bool(self.connection_string):
+            raise ValueError("give account_url or connection_string, one of them")
+        if sum(map(bool, (self.connection_string, self.account_key, self.sas_token))) > 1:
+            raise ValueError(
+                "give one of connection_string, account_key and sas_token; or none, to sign in with Entra ID"
+            )
+        if self.prefix.strip("/") and (fault := fault_of(self.prefix.strip("/"))):
+            raise ValueError(f"prefix cannot be used: {fault}")
+        self.account()
+        return self
+
+    def account(self) -> Account:
+        """The account these settings name."""
+        if self.connection_string:
+            return account_in(self.connection_string.get_secret_value())
+        key, sas = (secret and secret.get_secret_value() for secret in (self.account_key, self.sas_token))
+        return account_at(self.account_url or "", key, sas)
+
+
+def target(settings: Settings) -> Target:
+    """The target, not yet opened."""
+    from syncd.targets._azure import Azure
+
+    return Azure(settings)
+
+
+TARGET = target
