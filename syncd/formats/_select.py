@@ -55,13 +55,22 @@ def _instant(text: Json) -> datetime | None:
         time = parse_time(text)
     except ValueError:
         return None
+    if time.tzinfo is UTC:
+        return time
     return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def newest_update(used: Iterable[TaskJson]) -> str:
     """The newest `updated_at`, as `2026-01-31T09:05:00.000000Z` so that texts compare; "" when none."""
-    times = [time for a in used if (time := _instant(a.get("updated_at"))) is not None]
-    return max(times).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if times else ""
+    return max(filter(None, [_written(a.get("updated_at")) for a in used]), default="")
+
+
+def _written(text: Json) -> str | None:
+    """A time in Label Studio's own way of writing, which most are in already; None when it is none."""
+    time = _instant(text)
+    if time is None or (len(text) == 27 and text[-1] == "Z"):
+        return None if time is None else str(text)
+    return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def media_value(task: TaskJson, tag: ObjectTag, index: int | None = None) -> Json:
@@ -76,11 +85,7 @@ def media_value(task: TaskJson, tag: ObjectTag, index: int | None = None) -> Jso
     if index is not None and tag.index_flag:
         value = value.replace(tag.index_flag, str(index))
     if not value.startswith("$"):
-        return (
-            value
-            if tag.data_key is None
-            else value.replace(f"${tag.data_key}", str(data.get(tag.data_key, "")))
-        )
+        return value if tag.data_key is None else value.replace(f"${tag.data_key}", str(data.get(tag.data_key, "")))
     found: Json = data
     for step in value[1:].replace("]", "").replace("[", ".").split("."):
         found = _step(found, step)
@@ -88,9 +93,7 @@ def media_value(task: TaskJson, tag: ObjectTag, index: int | None = None) -> Jso
 
 
 def _expression(tag: ObjectTag) -> str:
-    return next(
-        (tag.attributes[key] for key in ("valueList", "value", "data") if tag.attributes.get(key)), ""
-    )
+    return next((tag.attributes[key] for key in ("valueList", "value", "data") if tag.attributes.get(key)), "")
 
 
 def _step(found: Json, step: str) -> Json:
@@ -107,18 +110,16 @@ def text_of(task: TaskJson, schema: LabelSchema, control: ControlTag, to_name: s
     return None if tag is None else media_value(task, tag)
 
 
-def to_json(value: Json, *, task: int, region: str | None = None) -> bytes:
-    """Compact JSON.
+def to_json(value: Json, *, task: int, region: str | None = None, sort_keys: bool = False) -> bytes:
+    """Compact JSON, objects in their own order of keys or in code point order.
 
     Raises TaskRejected for what JSON cannot carry: NaN, infinities, integers over 64 bits, lone surrogates
     (FORMATS rule 3).
     """
     try:
-        body = orjson.dumps(value)
+        body = orjson.dumps(value, option=orjson.OPT_SORT_KEYS if sort_keys else None)
     except orjson.JSONEncodeError as error:
-        raise TaskRejected(
-            f"{_culprit(value) or error}; JSON cannot carry it", task=task, region=region
-        ) from error
+        raise TaskRejected(f"{_culprit(value) or error}; JSON cannot carry it", task=task, region=region) from error
     if b"null" in body and (culprit := _culprit(value)) is not None:
         raise TaskRejected(f"{culprit}; JSON cannot carry it", task=task, region=region)
     return body
