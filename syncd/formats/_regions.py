@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from syncd.errors import TaskRejected
 from syncd.formats import Skipped
-from syncd.labelstudio.labelconfig import control_for, is_region_label
+from syncd.labelstudio.labelconfig import control_for, is_region_label, object_for
 from syncd.model import ControlTag, Json, LabelSchema, TaskJson
 
 Shape = Literal["rectangle", "polygon", "ellipse", "brush", "bitmap", "keypoint", "vector", "video", "span"]
@@ -17,7 +17,7 @@ Shape = Literal["rectangle", "polygon", "ellipse", "brush", "bitmap", "keypoint"
 NO_LABEL = "region without a label"
 UNKNOWN_CONTROL = "region of a control that the label configuration does not have"
 OTHER_SHAPE = "region of a shape that this format does not hold"
-OUTSIDE = "region outside the image"
+NOTHING_LEFT = "region outside the image or without area"
 
 MOST_PERCENT = 1e6
 """Coordinates beyond ten thousand images are broken, not outside."""
@@ -32,7 +32,16 @@ _ONE_KEY_TELLS: tuple[tuple[str, Shape], ...] = (
     ("ranges", "video"),
     ("start", "span"),
 )
-_SHAPE_TAGS = ("Rectangle", "Polygon", "Ellipse", "Brush", "KeyPoint", "Vector", "Bitmask", "MagicWand")
+_SHAPE_OF_TAG: Mapping[str, Shape] = {
+    "Rectangle": "rectangle",
+    "Polygon": "polygon",
+    "Ellipse": "ellipse",
+    "Brush": "brush",
+    "MagicWand": "brush",
+    "Bitmask": "bitmap",
+    "KeyPoint": "keypoint",
+    "Vector": "vector",
+}
 
 
 class Region(NamedTuple):
@@ -51,6 +60,27 @@ class Region(NamedTuple):
     @property
     def parent(self) -> str | None:
         return self.result.get("parentID")
+
+
+def is_shape_tag(control: ControlTag) -> bool:
+    """True for tags that draw: Rectangle and RectangleLabels, Polygon and PolygonLabels …"""
+    return control.type.removesuffix("Labels") in _SHAPE_OF_TAG
+
+
+def image_shapes(schema: LabelSchema) -> frozenset[Shape]:
+    """The labelled shapes that annotators can draw on images: by `RectangleLabels`, or `Labels` with `Rectangle`."""
+    labelled: set[Shape] = set()
+    bare: set[Shape] = set()
+    has_labels = False
+    for control in schema.controls.values():
+        tag = object_for(schema, control)
+        if tag is None or tag.type != "Image":
+            continue
+        has_labels |= control.type == "Labels"
+        shape = _SHAPE_OF_TAG.get(control.type.removesuffix("Labels"))
+        if shape is not None:
+            (labelled if control.type.endswith("Labels") else bare).add(shape)
+    return frozenset(labelled | bare if has_labels else labelled)
 
 
 def shape_of(value: Mapping[str, Json]) -> Shape | None:
@@ -72,9 +102,13 @@ def labels_of(result: TaskJson, *, task: int) -> tuple[str, ...]:
     if not found:
         return ()
     names = [found] if isinstance(found, str) else found
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise TaskRejected(f"its labels {str(found)[:80]!r} are no texts", task=task, region=result.get("id"))
+    if not isinstance(names, list) or not all(map(_is_text, names)):
+        raise TaskRejected(f"its labels {str(found)[:80]!a} are no texts", task=task, region=result.get("id"))
     return tuple(dict.fromkeys(filter(None, names)))
+
+
+def _is_text(name: Json) -> bool:
+    return isinstance(name, str) and (name.isascii() or not any("\ud800" <= c <= "\udfff" for c in name))
 
 
 def regions(annotation: TaskJson, schema: LabelSchema, *, task: int) -> tuple[list[Region], list[Skipped]]:
@@ -100,12 +134,10 @@ def regions(annotation: TaskJson, schema: LabelSchema, *, task: int) -> tuple[li
         labels = labels_of(result, task=task) if names_parts or is_region_label(control) else ()
         if labels:
             found.append(
-                Region(
-                    result.get("id") or "", shape, value, labels, 0 if names_parts else place, control, result
-                )
+                Region(result.get("id") or "", shape, value, labels, 0 if names_parts else place, control, result)
             )
             place += 0 if names_parts else len(labels)
-        elif control.type.startswith(_SHAPE_TAGS) or is_region_label(control):
+        elif is_shape_tag(control) or is_region_label(control):
             shapes[result.get("id") or ""] = value
     if shapes:
         found, unlabelled = _joined(found, shapes)
@@ -127,13 +159,13 @@ def _joined(found: list[Region], shapes: dict[str, Mapping[str, Json]]) -> tuple
 
 def class_names(used: Iterable[TaskJson], schema: LabelSchema, *, task: int) -> frozenset[str]:
     """The class labels that annotations use (FORMATS rule 6): of regions, not the names of keypoints."""
-    return frozenset(
-        label
-        for annotation in used
-        for region in regions(annotation, schema, task=task)[0]
-        if region.place
-        for label in region.labels
-    )
+    found: set[str] = set()
+    for annotation in used:
+        for result in annotation.get("result") or ():
+            control = control_for(schema, result.get("from_name") or "") if isinstance(result, dict) else None
+            if control is not None and is_region_label(control):
+                found.update(labels_of(result, task=task))
+    return frozenset(found)
 
 
 def attributes(annotation: TaskJson, schema: LabelSchema) -> dict[str, dict[str, Json]]:
@@ -149,11 +181,9 @@ def attributes(annotation: TaskJson, schema: LabelSchema) -> dict[str, dict[str,
             continue
         value = result.get("value") or {}
         answer = value.get(result.get("type", ""), value.get("text"))
-        if answer is None or control.type.startswith(_SHAPE_TAGS):
+        if answer is None or is_shape_tag(control):
             continue
-        single = (
-            isinstance(answer, list) and len(answer) == 1 and result.get("type") in {"choices", "textarea"}
-        )
+        single = isinstance(answer, list) and len(answer) == 1 and result.get("type") in {"choices", "textarea"}
         said.setdefault(id_, {})[name] = answer[0] if single else answer
     return said
 
@@ -171,9 +201,7 @@ def numbers(region: Region, keys: tuple[str, ...], *, task: int) -> list[float]:
     for key in keys:
         number = value.get(key, 0.0 if key == "rotation" else None)
         if not _is_coordinate(number):
-            raise TaskRejected(
-                f"broken coordinates: {key} is {str(number)[:40]}", task=task, region=region.id
-            )
+            raise TaskRejected(f"broken coordinates: {key} is {str(number)[:40]}", task=task, region=region.id)
         found.append(number)
     return found
 
