@@ -1,6 +1,7 @@
 """Many requests at once in a bounded pool of threads: for stores that take one object per request.
 
-When a request fails for all, no further one is started and those under way are waited for: nothing lands after the error was seen.
+When a request fails for all, no further one is started and those under way are waited for: nothing lands after
+the error was seen.
 """
 
 from collections import deque
@@ -21,9 +22,10 @@ class Pool:
         self._threads = ThreadPoolExecutor(width, thread_name_prefix=name)
 
     def each(self, work: Callable[[Item], Answer], items: Sequence[Item]) -> Iterator[Answer]:
-        """The answer to each item, as they come. Raises what `work` raises first, after all that was under way has ended.
+        """The answer to each item, as they come. Raises what `work` raised, after all that was under way has ended.
 
-        A caller that stops early ends the rest in the same way. One item is worked on by the caller itself and waits for nobody.
+        A caller that stops early ends the rest in the same way. One item is worked on by the caller itself and
+        waits for nobody.
         """
         if len(items) == 1:
             yield work(items[0])

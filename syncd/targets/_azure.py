@@ -1,10 +1,12 @@
-"""The target `azure`: small blobs through `obstore`, the rest through Azure's SDK, shared files put together from blocks."""
+"""The target `azure`: small blobs through `obstore`, the rest through Azure's SDK.
+
+The SDK lists, deletes in batches, and puts shared files together from blocks.
+"""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import ClassVar, Literal
-from urllib.parse import quote, unquote
+from typing import Any, ClassVar
 
 from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import BlobProperties
@@ -24,9 +26,9 @@ from syncd.targets import (
 )
 from syncd.targets._abreast import Pool
 from syncd.targets._azure_blocks import Extras, only_if, put_whole, splice_blocks
-from syncd.targets._azure_clients import Clients
+from syncd.targets._azure_clients import Clients, put_options
 from syncd.targets._azure_faults import RAISED, answer_of, fault, faults
-from syncd.targets._azure_names import fault_of
+from syncd.targets._azure_names import fault_of, from_metadata, to_metadata
 from syncd.targets._azure_policy import policy
 from syncd.targets._conditions import conditions_seen
 from syncd.targets._probe import probe
@@ -110,19 +112,11 @@ class Azure:
         )
 
     def _put_small(self, one: Object) -> str | None:
-        attributes = {"Content-Type": one.content_type, **_to_metadata(one)}
-        if self._extras.tier:
-            attributes["Storage-Class"] = self._extras.tier
-        mode: Mode = "create" if one.if_absent else "overwrite"
-        if one.if_match:
-            mode = {"e_tag": f'"{one.if_match}"'}
-        told = self._clients.small.put(
-            self._name(one.key), one.body, attributes=attributes, mode=mode, use_multipart=False
-        )
+        told = self._clients.small.put(self._name(one.key), one.body, **put_options(one, self._extras.tier))
         return told["e_tag"]
 
     def _put_by_sdk(self, one: Object) -> str:
-        return put_whole(self._clients.sdk.get_blob_client(self._name(one.key)), one, _to_metadata(one), self._extras)
+        return put_whole(self._clients.sdk.get_blob_client(self._name(one.key)), one, to_metadata(one), self._extras)
 
     def _write(self, key: str, write: Callable[[], str | None]) -> Outcome:
         if fault_of(self._name(key)):
@@ -134,7 +128,7 @@ class Azure:
         return Written(key, _bare(etag)) if etag else Refused(key)
 
     def _delete_together(self, keys: Sequence[str]) -> Iterator[Outcome]:
-        """One batch request; where it says anything but deleted or absent, each key is deleted alone to hear why."""
+        """One batch request; where that says anything but deleted or absent, each key alone, to hear why."""
         named = {key: self._name(key) for key in keys if not fault_of(self._name(key))}
         if len(named) > 1:
             with self._faults("delete"):
@@ -144,7 +138,7 @@ class Azure:
                     return
         yield from self._pool.each(self._delete, keys)
 
-    def _delete(self, key: str, condition: Mapping[str, object] | None = None) -> Outcome:
+    def _delete(self, key: str, condition: Mapping[str, Any] | None = None) -> Outcome:
         if fault_of(self._name(key)):
             return Deleted(key)
         try:
@@ -174,8 +168,9 @@ class Azure:
             found = self._clients.small.get(self._name(key))
             body = bytes(found.bytes())
         except RAISED as error:
-            return self._absent(error)
-        return Stored(key, len(body), _bare(found.meta["e_tag"]), _from_metadata(found.attributes), body)
+            self._raise_unless_absent(error)
+            return None
+        return Stored(key, len(body), _bare(found.meta["e_tag"]), from_metadata(found.attributes), body)
 
     def head(self, key: str) -> Stored | None:
         if fault_of(self._name(key)):
@@ -183,8 +178,9 @@ class Azure:
         try:
             facts = self._clients.sdk.get_blob_client(self._name(key)).get_blob_properties()
         except RAISED as error:
-            return self._absent(error)
-        return Stored(key, facts.size, _bare(facts.etag), _from_metadata(facts.metadata))
+            self._raise_unless_absent(error)
+            return None
+        return Stored(key, facts.size, _bare(facts.etag), from_metadata(facts.metadata))
 
     def list(self, prefix: str = "") -> Iterator[Listed]:
         # metadata is asked for only because accounts with folders list these as well, marked there
@@ -198,7 +194,7 @@ class Azure:
         key = blob.name.removeprefix(self._name(""))
         return Listed(key, blob.size, _bare(blob.etag), bytes(md5).hex() if md5 else None)
 
-    def _absent(self, error: Exception) -> None:
+    def _raise_unless_absent(self, error: Exception) -> None:
         answer = answer_of(error)
         if answer.code != "BlobNotFound":
             raise fault(answer, "read", self._account, self._container) from error
@@ -224,21 +220,6 @@ class Azure:
             metadata=True,
             notes=tuple(notes),
         )
-
-
-Mode = Literal["create", "overwrite"] | dict[str, str]
-
-
-def _to_metadata(one: Object) -> dict[str, str]:
-    """Azure's metadata names are identifiers and its values header text."""
-    told = {"digest": one.digest, "source_version": one.source_version}
-    return {name: quote(value, safe=" :;,=+/@") for name, value in told.items() if value}
-
-
-def _from_metadata(told: Mapping[str, str]) -> dict[str, str]:
-    lower = {name.lower(): unquote(value) for name, value in told.items()}
-    names = {"digest": "digest", "source-version": "source_version"}
-    return {ours: lower[theirs] for ours, theirs in names.items() if theirs in lower}
 
 
 def _bare(etag: str | None) -> str | None:

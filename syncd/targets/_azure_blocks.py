@@ -1,6 +1,7 @@
 """Blobs written through Azure's SDK: whole ones where `obstore` lacks an option, and blobs put together from blocks.
 
-A block's id is made of its piece's id and digest: a changed piece is another block, so a committed one is never in doubt.
+A block's id is made of its piece's id and digest: a changed piece is another block, so a committed one is never
+in doubt.
 """
 
 import hashlib
@@ -55,7 +56,7 @@ def splice_blocks(blob: BlobClient, pieces: Sequence[Piece], content_type: str, 
         elif piece.body is None:
             return None
         else:
-            blob.stage_block(name, piece.body, validate_content=True, **_scope(extras))
+            blob.stage_block(name, piece.body, validate_content=True, encryption_scope=extras.encryption_scope)
             order.append(BlobBlock(name, BlockState.UNCOMMITTED))
     told: dict[str, Any] = blob.commit_block_list(
         order,
@@ -72,7 +73,7 @@ def only_if(etag: str) -> dict[str, Any]:
 
 
 def _committed(blob: BlobClient) -> tuple[BlobProperties | None, dict[str, int]]:
-    """The blob as it is and its committed blocks: id → bytes. The blocks are read after the etag, which guards the commit."""
+    """The blob as it is and its committed blocks: id → bytes. They are read after the etag that guards the commit."""
     try:
         seen = blob.get_blob_properties()
         committed, _ = blob.get_block_list("committed")
@@ -85,7 +86,3 @@ def _committed(blob: BlobClient) -> tuple[BlobProperties | None, dict[str, int]]
 
 def _block_id(piece: Piece) -> str:
     return hashlib.sha256(f"{piece.id}\n{piece.digest}".encode()).hexdigest()[:40]
-
-
-def _scope(extras: Extras) -> dict[str, str]:
-    return {"encryption_scope": extras.encryption_scope} if extras.encryption_scope else {}

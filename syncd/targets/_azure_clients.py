@@ -15,7 +15,9 @@ from obstore.store import AzureStore
 from requests import Session
 from requests.adapters import HTTPAdapter
 
+from syncd.targets import Object
 from syncd.targets._azure_account import Account
+from syncd.targets._azure_names import to_metadata
 
 CONNECT_SECONDS = 5
 REQUEST_SECONDS = 30
@@ -90,6 +92,17 @@ class Clients:
             },
             **sign_in,
         )
+
+
+def put_options(one: Object, tier: str | None) -> dict[str, Any]:
+    """An object's condition, content type and tier in the words of `obstore`; always one request, so that it is whole."""
+    mode: str | dict[str, str] = "create" if one.if_absent else "overwrite"
+    if one.if_match:
+        mode = {"e_tag": f'"{one.if_match}"'}
+    attributes = {"Content-Type": one.content_type, **to_metadata(one)}
+    if tier:
+        attributes["Storage-Class"] = tier
+    return {"attributes": attributes, "mode": mode, "use_multipart": False}
 
 
 def _provider(credential: DefaultAzureCredential) -> Callable[[], _Token]:

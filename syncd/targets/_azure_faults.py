@@ -1,7 +1,7 @@
 """What an answer from Azure, or none, means: whose fault it is, in a sentence with the way out.
 
-The SDK and `obstore` say the same in different clothes; both are read into an `Answer` first. Codes are those of “Blob Storage
-error codes” in Azure's REST reference.
+The SDK and `obstore` say the same in different clothes; both are read into an `Answer` first. Codes are those of
+“Blob Storage error codes” in Azure's REST reference.
 """
 
 import re
@@ -34,33 +34,36 @@ _ONE_BLOB = {
     "ResourceTypeMismatch": "a folder of that name is there (hierarchical namespace)",
 }
 
+_GRANT = "grant Storage Blob Data Contributor on the container, or a SAS token with the rights racwdl"
+_CREATE = "there is no container {container}: create it, or correct the setting; syncd never creates one"
+_WHO = "Azure wants to know who we are: give account_key or sas_token, or sign this machine in to Entra ID"
+
 _EVERYBODY = {
-    "AuthenticationFailed": "{credential} is not accepted: check that it belongs to account {account} and was not rotated, and"
-    " that this machine's clock is right",
-    "AuthorizationFailure": "{credential} is not accepted, or the account's network rules keep this machine out: check that it"
-    " belongs to account {account} and was not rotated, then the account's page “Networking”",
-    "AuthorizationPermissionMismatch": "{credential} lacks the right to {doing}: grant Storage Blob Data Contributor on the"
-    " container, or a SAS token with read, write, delete and list",
-    "AuthorizationResourceTypeMismatch": "{credential} is not made for this: a SAS token needs the resource types container and"
-    " object",
-    "AuthorizationServiceMismatch": "{credential} is not made for the blob service: make one that is",
+    "AuthenticationFailed": "{credential} is not accepted: check that it belongs to account {account} and was not"
+    " rotated, and that this machine's clock is right",
+    "AuthorizationFailure": "{credential} is not accepted, or the account's network rules keep this machine out:"
+    " check that it belongs to account {account} and was not rotated, then the account's page “Networking”",
+    "AuthorizationPermissionMismatch": "{credential} lacks the right to {doing}: " + _GRANT,
+    "InsufficientAccountPermissions": "{credential} lacks the right to {doing}: " + _GRANT,
+    "UnauthorizedBlobOverwrite": "{credential} may create but not replace: " + _GRANT,
+    "AuthorizationResourceTypeMismatch": "{credential} is made for other things: " + _GRANT,
+    "AuthorizationServiceMismatch": "{credential} is not made for the blob service: " + _GRANT,
     "AuthorizationProtocolMismatch": "{credential} wants https: change account_url",
     "AuthorizationSourceIPMismatch": "{credential} is bound to other IP addresses than this machine's",
-    "UnauthorizedBlobOverwrite": "{credential} may create but not replace: give it the right to write",
-    "InsufficientAccountPermissions": "{credential} lacks the right to {doing}: grant Storage Blob Data Contributor on the"
-    " container",
-    "KeyBasedAuthenticationNotPermitted": "the account forbids account keys: leave account_key out and sign in with Entra ID",
-    "InvalidAuthenticationInfo": "the token of Entra ID is not accepted: check that the identity belongs to the account's tenant",
-    "NoAuthenticationInformation": "Azure wants to know who we are: give account_key or sas_token, or an identity",
-    "PublicAccessNotPermitted": "Azure wants to know who we are: give account_key or sas_token, or an identity",
-    "ContainerNotFound": "there is no container {container}: create it, or correct the setting; syncd never creates one",
+    "KeyBasedAuthenticationNotPermitted": "the account forbids account keys: leave account_key out and sign in"
+    " with Entra ID",
+    "InvalidAuthenticationInfo": "the token of Entra ID is not accepted: check that the identity belongs to the"
+    " account's tenant",
+    "NoAuthenticationInformation": _WHO,
+    "PublicAccessNotPermitted": _WHO,
+    "ContainerNotFound": _CREATE,
+    "FilesystemNotFound": _CREATE,
     "ContainerBeingDeleted": "container {container} is being deleted: create it again, or correct the setting",
     "ContainerDisabled": "container {container} is disabled: enable it again",
-    "AccountIsDisabled": "account {account} is disabled: see the subscription in the portal",
-    "EncryptionScopeNotFound": "there is no such encryption_scope in account {account}: create it, or correct the setting",
+    "AccountIsDisabled": "account {account} is disabled: see its subscription in the portal",
+    "EncryptionScopeNotFound": "account {account} has no such encryption_scope: create it, or correct the setting",
     "EncryptionScopeDisabled": "the encryption_scope is disabled: enable it in the portal",
     "ServerBusy": "Azure asks for fewer requests",
-    "FilesystemNotFound": "there is no container {container}: create it, or correct the setting; syncd never creates one",
 }
 
 

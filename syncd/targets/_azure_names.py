@@ -1,25 +1,41 @@
-"""Which names a blob can have. Azure and its clients quietly turn some into others, so those are refused instead.
+"""What Azure lets a blob be called, and its metadata. Names that Azure would quietly turn into others are refused.
 
-Source: “Naming and Referencing Containers, Blobs, and Metadata” in Azure's REST reference. A backslash arrives as a slash.
+Source: “Naming and Referencing Containers, Blobs, and Metadata” in Azure's REST reference.
 """
+
+import re
+from collections.abc import Mapping
+from urllib.parse import quote, unquote
+
+from syncd.targets import Object
 
 LONGEST_NAME = 1024
 MOST_SEGMENTS = 254
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def fault_of(name: str) -> str | None:
     """Why no blob can be named so, as the end of a sentence; None when one can."""
     segments = name.split("/")
-    if len(name) > LONGEST_NAME:
-        return f"its name is longer than {LONGEST_NAME} characters"
-    if len(segments) > MOST_SEGMENTS:
-        return f"its name has more than {MOST_SEGMENTS} segments"
-    if not all(segments):
-        return "its name has an empty segment"
-    if any(segment.endswith(".") for segment in segments):
-        return "Azure drops a dot at the end of a segment"
-    if "\\" in name:
-        return "Azure takes a backslash for a slash"
-    if any(ord(letter) < 32 or 127 <= ord(letter) < 160 for letter in name):
-        return "its name has a control character"
-    return None
+    faults = {
+        f"its name is longer than {LONGEST_NAME} characters": len(name) > LONGEST_NAME,
+        f"its name has more than {MOST_SEGMENTS} segments": len(segments) > MOST_SEGMENTS,
+        "its name has an empty segment": not all(segments),
+        "Azure drops a dot at the end of a segment": any(segment.endswith(".") for segment in segments),
+        "Azure takes a backslash for a slash": "\\" in name,
+        "its name has a control character": _CONTROL.search(name) is not None,
+    }
+    return next((reason for reason, found in faults.items() if found), None)
+
+
+def to_metadata(one: Object) -> dict[str, str]:
+    """Names that are identifiers, values that are header text."""
+    told = {"digest": one.digest, "source_version": one.source_version}
+    return {name: quote(value, safe=" :;,=+/@") for name, value in told.items() if value}
+
+
+def from_metadata(told: Mapping[str, str]) -> dict[str, str]:
+    """Our own names and values again; the case of names is not kept everywhere."""
+    lower = {name.lower(): unquote(value) for name, value in told.items()}
+    names = {"digest": "digest", "source-version": "source_version"}
+    return {ours: lower[theirs] for ours, theirs in names.items() if theirs in lower}

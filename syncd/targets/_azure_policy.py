@@ -1,4 +1,4 @@
-"""The least that syncd needs on Azure: what `check` prints when a right is missing, and deploy/policies/azure.txt holds."""
+"""The least that syncd needs on Azure: `check` prints it when a right is missing; it is deploy/policies/azure.txt."""
 
 POLICY = """\
 Role for the identity that runs syncd: “Storage Blob Data Contributor”, on the container only.
@@ -18,7 +18,7 @@ To hold it to the prefix, add this condition (--condition, with --condition-vers
       @Resource[Microsoft.Storage/storageAccounts/blobServices/containers/blobs:path] StringLike '{prefix}*'
     )
 
-Or a SAS token for the container with read, add, create, write, delete and list, and a stored access policy to take it back by:
+Or a SAS token for the container with read, add, create, write, delete and list:
 
     az storage container generate-sas --account-name {account} --name {container} --permissions racwdl \\
       --expiry 2030-01-01T00:00Z --https-only

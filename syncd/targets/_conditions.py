@@ -18,9 +18,9 @@ class Conditions:
 
 
 def conditions_seen(target: Target) -> Conditions:
-    """Try each condition where it does not hold, under `_syncd/check/`. No object is written twice: some stores slow that down.
+    """Try each condition where it does not hold, under `_syncd/check/`.
 
-    Raises Unavailable when nothing can be written there at all.
+    No object is written twice, since some stores slow that down. Raises Unavailable when nothing can be written.
     """
     here, other, missing = (f"{FOLDER}{secrets.token_hex(8)}" for _ in range(3))
     try:

@@ -1,6 +1,6 @@
 """Azure Blob Storage: one container, reached with a key, a SAS token, or as whoever DefaultAzureCredential says we are.
 
-Here are the settings only; the target itself is in `_azure`, so that Azure's SDK is loaded when it is used and not before.
+Here are the settings only; the target itself is in `_azure`, so that Azure's SDK is loaded when it is used.
 """
 
 from typing import Literal, Self
@@ -47,7 +47,8 @@ class Settings(TargetSettings):
         """The account these settings name."""
         if self.connection_string:
             return account_in(self.connection_string.get_secret_value())
-        key, sas = (secret and secret.get_secret_value() for secret in (self.account_key, self.sas_token))
+        key = self.account_key.get_secret_value() if self.account_key else None
+        sas = self.sas_token.get_secret_value() if self.sas_token else None
         return account_at(self.account_url or "", key, sas)
 
 
