@@ -126,6 +126,8 @@ class Format(ABC):
     """False for formats that fetch media (…_WITH_IMAGES): `export` and `convert` only."""
     parts: ClassVar[bool] = False
     """True when shared output is one part file per segment of tasks (PARQUET, SPACY): see `part`."""
+    part_suffix: ClassVar[str] = ""
+    """How the names of part files end (`.parquet`); their fragments are keyed "part"."""
 
     def __init__(self, options: AnyOptions) -> None:
         self.options = options
@@ -145,6 +147,13 @@ class Format(ABC):
     @abstractmethod
     def render(self, task: TaskJson, context: Context) -> Rendering:
         """Raises TaskRejected when a region that this format should hold cannot be held (FORMATS rule 3)."""
+
+    def render_document(self, body: bytes, task: TaskJson, context: Context) -> Rendering:
+        """As `render`, for callers that have the document's own JSON (`task` is `body` parsed).
+
+        Formats that hold whole tasks pass its bytes through, so that no number changes its digits.
+        """
+        return self.render(task, context)
 
     def shared_files(self, context: Context, *, newest: str = "") -> Iterable[SharedFile]:  # noqa: ARG002
         """The shared files and their sections. `newest` is the newest Rendering.updated_at that went in."""
@@ -166,9 +175,7 @@ class Format(ABC):
 def available() -> dict[str, str]:
     """Format name → module. File names are format names in lower case; modules that start with `_` are shared code."""
     return {
-        m.name.upper(): f"{__name__}.{m.name}"
-        for m in pkgutil.iter_modules(__path__)
-        if not m.name.startswith("_")
+        m.name.upper(): f"{__name__}.{m.name}" for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")
     }
 
 

@@ -1,0 +1,172 @@
+"""CSV: one row per annotation, with the columns, quoting and line ends of Label Studio's own CSV.
+
+Strings and empty cells are quoted, numbers and booleans bare, lines end in CRLF; what is no plain text is compact JSON.
+Columns come from the registry (`Context.columns`), so a table never changes under its readers.
+"""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable
+from typing import ClassVar, Literal
+
+import orjson
+
+from syncd.errors import Misconfigured, TaskRejected
+from syncd.formats import AnnotationPolicy, Context, Format, Names, Rendering, Section, SharedFile
+from syncd.formats import Options as FormatOptions
+from syncd.formats._region_rows import COLUMNS as REGION_COLUMNS
+from syncd.formats._region_rows import PREFIX as REGION_PREFIX
+from syncd.formats._region_rows import region_rows
+from syncd.formats._regions import UNKNOWN_CONTROL
+from syncd.formats._select import annotations, check_json, newest_update, to_json
+from syncd.formats._tables import (
+    FIXED_COLUMNS,
+    annotation_fields,
+    control_cells,
+    control_columns,
+    counted,
+    data_column,
+    transcripts,
+)
+from syncd.model import Json, LabelSchema, TaskJson
+
+MOST_COLUMNS = 2_000
+"""Beyond this a table is of no use to spreadsheets and databases, and every row pays for every column."""
+
+_BARE = (str, int, float, bool, type(None))
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+class Csv(Format):
+    """A table of annotations; `rows: region` makes it one of regions, `formulas: escape` safe for spreadsheets."""
+
+    class Options(FormatOptions):
+        rows: Literal["annotation", "region"] = "annotation"
+        formulas: Literal["keep", "escape"] = "keep"
+
+    name: ClassVar[str] = "CSV"
+    summary: ClassVar[str] = "a table with one row per annotation (or region), comma separated"
+    default_policy: ClassVar[AnnotationPolicy] = "all"
+    path: ClassVar[str] = "result.csv"
+    delimiter: ClassVar[str] = ","
+    options: Options
+
+    def accepts(self, schema: LabelSchema) -> str | None:
+        return None
+
+    def columns(self, schema: LabelSchema) -> frozenset[str]:
+        return FIXED_COLUMNS | REGION_COLUMNS if self._by_region else FIXED_COLUMNS
+
+    def names(self, task: TaskJson, schema: LabelSchema, policy: AnnotationPolicy) -> Names:
+        """The columns of the task's data, and of the controls that its annotations used."""
+        columns = {self._data_column(key, schema) for key in task["data"]}
+        if "agreement" in task:
+            columns.add("agreement")
+        for annotation in annotations(task, policy):
+            if self._by_region:
+                columns.update(*self._annotation_rows(task, annotation, schema, Counter()))
+            else:
+                columns |= control_columns(annotation["result"], schema)
+            if "history" in annotation:
+                columns.add("history")
+        if len(columns) > MOST_COLUMNS:
+            raise TaskRejected(
+                f"its data and results make {len(columns):,} columns; a table takes {MOST_COLUMNS:,}",
+                task=task["id"],
+            )
+        return Names(columns=frozenset(columns))
+
+    def render(self, task: TaskJson, context: Context) -> Rendering:
+        """Raises TaskRejected for values that JSON cannot carry and for regions without a value."""
+        used = annotations(task, context.policy, all_tasks=context.all_tasks)
+        if not used:
+            return Rendering()
+        skipped: Counter[str] = Counter()
+        data = {self._data_column(key, context.schema): value for key, value in task["data"].items()}
+        own = {key: task[key] for key in ("id", "agreement") if key in task}
+        rows = [
+            {**data, **row, **own}
+            for annotation in used
+            for row in self._annotation_rows(task, annotation, context.schema, skipped)
+        ]
+        _check(rows, task, used)
+        lines = self._lines([_cell(row.get(column)) for column in context.columns] for row in rows)
+        return Rendering(
+            fragments={"rows": lines},
+            items=len(rows),
+            updated_at=newest_update(used),
+            skipped=counted(skipped),
+        )
+
+    def shared_files(self, context: Context, *, newest: str = "") -> Iterable[SharedFile]:
+        """Raises Misconfigured when the project has more columns than a table takes."""
+        if len(context.columns) > MOST_COLUMNS:
+            raise Misconfigured(
+                f"{self.name}: {len(context.columns):,} columns, a table takes {MOST_COLUMNS:,}; the keys of the "
+                "tasks' data differ from task to task: use JSON_MIN, JSONL or PARQUET, or import under fewer keys"
+            )
+        return (SharedFile(self.path, (Section("rows", head=self._lines([context.columns])),)),)
+
+    @property
+    def _by_region(self) -> bool:
+        return self.options.rows == "region"
+
+    def _data_column(self, key: str, schema: LabelSchema) -> str:
+        return data_column(key, schema, prefix=REGION_PREFIX if self._by_region else None)
+
+    def _annotation_rows(
+        self, task: TaskJson, annotation: TaskJson, schema: LabelSchema, skipped: Counter[str]
+    ) -> list[TaskJson]:
+        """What one annotation adds to the task's own columns, per row."""
+        fields = _fields(annotation)
+        if self._by_region:
+            rows, unknown = region_rows(annotation["result"], schema, task=task["id"])
+            found = [{**row, **fields} for row in rows] or [fields]
+        else:
+            cells = control_cells(annotation["result"], schema, task=task["id"])
+            unknown = cells.unknown
+            found = [{**cells.values, **transcripts(cells.values, schema), **fields}]
+        if unknown:
+            skipped[UNKNOWN_CONTROL] += unknown
+        return found
+
+    def _lines(self, rows: Iterable[Iterable[Json]]) -> bytes:
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, delimiter=self.delimiter, quoting=csv.QUOTE_NONNUMERIC)
+        if self.options.formulas == "escape":
+            rows = ([_as_text(cell) for cell in row] for row in rows)
+        writer.writerows(rows)
+        return text.getvalue().encode()
+
+
+def _fields(annotation: TaskJson) -> TaskJson:
+    """The annotation's own columns; an annotator's id is a text here, as in Label Studio's table."""
+    fields = annotation_fields(annotation)
+    if isinstance(fields["annotator"], int):
+        fields["annotator"] = str(fields["annotator"])
+    if "history" in annotation:
+        fields["history"] = annotation["history"]
+    return fields
+
+
+def _check(rows: list[TaskJson], task: TaskJson, used: list[TaskJson]) -> None:
+    """Raises TaskRejected, naming the region if it is one, when JSON cannot carry a cell."""
+    try:
+        to_json(rows, task=task["id"])
+    except TaskRejected:
+        check_json({**task, "annotations": used})
+        raise
+
+
+def _cell(value: Json) -> Json:
+    """As Label Studio writes it: slashes in JSON are escaped."""
+    return value if isinstance(value, _BARE) else orjson.dumps(value).decode().replace("/", "\\/")
+
+
+def _as_text(cell: Json) -> Json:
+    """A cell that a spreadsheet would take for a formula begins with an apostrophe (OWASP, CSV injection)."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell
+
+
+FORMAT = Csv

@@ -1,0 +1,116 @@
+"""JSON_MIN: one flat record per annotation, as Label Studio's converter simplifies it, plus the relations it loses.
+
+Records are compact JSON with sorted keys, one per line inside an array. `relations` appears where there are any; its
+`index` counts in the control's list (0 where the control has one bare value).
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import ClassVar
+
+from syncd.errors import TaskRejected
+from syncd.formats import AnnotationPolicy, Context, Format, Rendering, Section, SharedFile
+from syncd.formats._regions import UNKNOWN_CONTROL
+from syncd.formats._select import annotations, check_json, newest_update, to_json
+from syncd.formats._tables import (
+    RESERVED,
+    annotation_fields,
+    control_cells,
+    counted,
+    data_column,
+)
+from syncd.labelstudio.labelconfig import control_for
+from syncd.model import Json, LabelSchema, TaskJson
+
+_RESERVED = RESERVED | {"relations"}
+_LOST_RELATION = "relation with an end that is not there"
+
+
+class JsonMin(Format):
+    """What each control says, per annotation, beside the task's data."""
+
+    name: ClassVar[str] = "JSON_MIN"
+    summary: ClassVar[str] = "one flat record per annotation: data, and what each control says"
+    default_policy: ClassVar[AnnotationPolicy] = "all"
+
+    def accepts(self, schema: LabelSchema) -> str | None:
+        return None
+
+    def render(self, task: TaskJson, context: Context) -> Rendering:
+        """Raises TaskRejected for values that JSON cannot carry and for regions without a value."""
+        used = annotations(task, context.policy, all_tasks=context.all_tasks)
+        if not used:
+            return Rendering()
+        skipped: Counter[str] = Counter()
+        data = {data_column(key, context.schema, reserved=_RESERVED): value for key, value in task["data"].items()}
+        records = [_record(task, annotation, data, context.schema, skipped) for annotation in used]
+        return Rendering(
+            fragments={"records": b",\n".join(_line(record, task, used) for record in records)},
+            items=len(records),
+            updated_at=newest_update(used),
+            skipped=counted(skipped),
+        )
+
+    def shared_files(self, context: Context, *, newest: str = "") -> Iterable[SharedFile]:
+        return (SharedFile("result.json", (Section("records", b"[\n", b",\n", b"\n]\n"),)),)
+
+
+def _record(
+    task: TaskJson, annotation: TaskJson, data: TaskJson, schema: LabelSchema, skipped: Counter[str]
+) -> TaskJson:
+    cells = control_cells(annotation["result"], schema, task=task["id"])
+    if cells.unknown:
+        skipped[UNKNOWN_CONTROL] += cells.unknown
+    record = {**data, **cells.values, **annotation_fields(annotation), "id": task["id"]}
+    if "agreement" in task:
+        record["agreement"] = task["agreement"]
+    related = _relations(annotation["result"], schema, skipped)
+    if related:
+        record["relations"] = related
+    return record
+
+
+def _line(record: TaskJson, task: TaskJson, used: list[TaskJson]) -> bytes:
+    try:
+        return to_json(record, task=task["id"], sort_keys=True)
+    except TaskRejected:
+        check_json({**task, "annotations": used})  # names the region, if it is one
+        raise
+
+
+def _relations(result: list[Json], schema: LabelSchema, skipped: Counter[str]) -> list[Json]:
+    """The relations of one annotation, with their ends as control and place in the control's list."""
+    relations = [region for region in result if region.get("type") == "relation"]
+    if not relations:
+        return []
+    places = _places(result, schema)
+    found = []
+    for relation in relations:
+        source, target = places.get(relation.get("from_id")), places.get(relation.get("to_id"))
+        if source is None or target is None:
+            skipped[_LOST_RELATION] += 1
+            continue
+        found.append(
+            {
+                "from": source,
+                "to": target,
+                "direction": relation.get("direction"),
+                "labels": relation.get("labels") or [],
+            }
+        )
+    return found
+
+
+def _places(result: list[Json], schema: LabelSchema) -> dict[Json, Json]:
+    """Region id → where its first value stands (a region with a label and a text has two values)."""
+    places: dict[Json, Json] = {}
+    seen: Counter[str] = Counter()
+    for region in result:
+        name = region.get("from_name")
+        if name is not None and control_for(schema, name) is not None:
+            places.setdefault(region.get("id"), {"name": name, "index": seen[name]})
+            seen[name] += 1
+    return places
+
+
+FORMAT = JsonMin
