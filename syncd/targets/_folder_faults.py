@@ -27,7 +27,7 @@ _EVERY_OBJECT = {
     errno.EROFS: "the file system is mounted read-only; mount it read-write, or look in the kernel log",
     errno.EACCES: "permission is denied; give syncd's user (id {user}) read and write rights on the folder",
     errno.EPERM: "the operation is not permitted; look for an immutable flag or a security policy",
-    errno.ENOENT: "the folder is not there; mount it or create it",
+    errno.ENOENT: "the folder is not there, nor can it be made without its parent; mount it or create it",
     errno.ENOTDIR: "it is not a folder; choose another path",
     errno.ESTALE: "the network file system lost the folder; mount it again",
     errno.ENOTCONN: "the mount is not connected; mount it again",
