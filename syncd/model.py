@@ -60,6 +60,8 @@ class Label:
     alias: str | None = None
     category: int | None = None
     background: str | None = None
+    model_index: int | None = None
+    """The place of a keypoint in a pose model's list (`model_index`)."""
 
     @property
     def name(self) -> str:

@@ -163,10 +163,11 @@ def _label(element: Element) -> Label | None:
     value = element.get("value") or alias
     if value is None or value.startswith("$"):
         return None
-    return Label(value, alias, _category(element.get("category", "")), element.get("background") or None)
+    category, model_index = (_number(element.get(key, "")) for key in ("category", "model_index"))
+    return Label(value, alias, category, element.get("background") or None, model_index)
 
 
-def _category(text: str) -> int | None:
+def _number(text: str) -> int | None:
     try:
         number = int(text)
     except ValueError:
