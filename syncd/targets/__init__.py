@@ -13,7 +13,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -155,11 +155,17 @@ class Target(Protocol):
     `open` is called once, after any fork, before anything else.
     """
 
-    type: ClassVar[str]
-    batch: int
-    """How many objects one `put_many` takes best."""
-    mirrors: ClassVar[bool]
-    """False where converted files make no sense (redis)."""
+    @property
+    def type(self) -> str:
+        """Its name in the configuration."""
+
+    @property
+    def batch(self) -> int:
+        """How many objects one `put_many` takes best."""
+
+    @property
+    def mirrors(self) -> bool:
+        """False where converted files make no sense (redis)."""
 
     @property
     def capabilities(self) -> Capabilities: ...

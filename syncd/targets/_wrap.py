@@ -1,0 +1,172 @@
+"""Any target, paced, patient and counted: the wrapper that the daemon puts around what `make` gives.
+
+An object that was asked for again after an unclear answer may have been written by the first request: a condition then
+answers Refused for our own write. Callers look before they call that a conflict, as the contract says.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
+from typing import TypeVar
+
+from syncd.targets import (
+    Capabilities,
+    Failed,
+    Finding,
+    Listed,
+    Object,
+    Outcome,
+    Piece,
+    Refused,
+    Stored,
+    Target,
+)
+from syncd.targets._rate import Limiter
+from syncd.targets._retry import Backoff, Throttled, Transient
+from syncd.targets._traffic import Traffic
+
+Answer = TypeVar("Answer")
+Item = TypeVar("Item")
+
+
+class Wrapped:
+    """A target whose requests wait for the limiter, are tried again after transient faults, and are counted.
+
+    `wait` sleeps between attempts and tells whether to give up at once, as `threading.Event.wait` of a stop event does.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        limiter: Limiter,
+        *,
+        backoff: Backoff | None = None,
+        traffic: Traffic | None = None,
+        wait: Callable[[float], bool | None] = time.sleep,
+    ) -> None:
+        self._target = target
+        self._limiter = limiter
+        self._backoff = backoff or Backoff()
+        self._wait = wait
+        self.traffic = traffic or Traffic()
+
+    @property
+    def type(self) -> str:
+        return self._target.type
+
+    @property
+    def batch(self) -> int:
+        return self._target.batch
+
+    @property
+    def mirrors(self) -> bool:
+        return self._target.mirrors
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._target.capabilities
+
+    @property
+    def where(self) -> str:
+        return self._target.where
+
+    def open(self) -> None:
+        self._one("open", self._target.open)
+
+    def close(self) -> None:
+        self._target.close()
+
+    def check(self) -> Iterable[Finding]:
+        return self._target.check()
+
+    def put_many(self, objects: Sequence[Object]) -> Iterator[Outcome]:
+        return self._many("put", self._target.put_many, {one.key: one for one in objects}, lambda one: len(one.body))
+
+    def delete_many(self, keys: Sequence[str]) -> Iterator[Outcome]:
+        return self._many("delete", self._target.delete_many, {key: key for key in keys}, lambda _: 0)
+
+    def delete_if_match(self, key: str, etag: str) -> Outcome:
+        outcome = self._one("delete", lambda: self._target.delete_if_match(key, etag))
+        self._note("delete", outcome)
+        return outcome
+
+    def get(self, key: str) -> Stored | None:
+        found = self._one("get", lambda: self._target.get(key))
+        self.traffic.passed("get", read=found.size if found else 0)
+        return found
+
+    def head(self, key: str) -> Stored | None:
+        found = self._one("head", lambda: self._target.head(key))
+        self.traffic.passed("head")
+        return found
+
+    def splice(self, key: str, pieces: Sequence[Piece], *, content_type: str) -> Outcome:
+        outcome = self._one("splice", lambda: self._target.splice(key, pieces, content_type=content_type))
+        self._note("splice", outcome, sum(one.length for one in pieces if one.body is not None))
+        return outcome
+
+    def list(self, prefix: str = "") -> Iterator[Listed]:
+        """As the target lists. What was listed once is not listed again, so only the start is tried again."""
+
+        def start() -> Iterator[Listed]:
+            items = self._target.list(prefix)
+            return chain([*islice(items, 1)], items)
+
+        for item in self._one("list", start):
+            self.traffic.passed("list")
+            yield item
+
+    def _many(
+        self,
+        operation: str,
+        call: Callable[[Sequence[Item]], Iterator[Outcome]],
+        waiting: dict[str, Item],
+        size: Callable[[Item], int],
+    ) -> Iterator[Outcome]:
+        """Slices of what still has no outcome, until all have one. An attempt that gets anywhere starts the count anew."""
+        attempt = 0
+        while waiting:
+            some = [*islice(waiting.values(), self._limiter.burst)]
+            self._limiter.take(len(some), sum(map(size, some)))
+            began, left = time.monotonic(), len(waiting)
+            try:
+                for outcome in call(some):
+                    one = waiting.pop(outcome.key)
+                    self._note(operation, outcome, size(one))
+                    yield outcome
+            except Transient as error:
+                attempt = 1 if len(waiting) < left else attempt + 1
+                self._pause(error, attempt)
+            else:
+                attempt = 0
+                self._limiter.went_well()
+            self.traffic.took(operation, time.monotonic() - began)
+
+    def _one(self, operation: str, call: Callable[[], Answer]) -> Answer:
+        attempt = 0
+        while True:
+            self._limiter.take(1)
+            began = time.monotonic()
+            try:
+                answer = call()
+            except Transient as error:
+                attempt += 1
+                self._pause(error, attempt)
+            else:
+                self._limiter.went_well()
+                return answer
+            finally:
+                self.traffic.took(operation, time.monotonic() - began)
+
+    def _pause(self, error: Transient, attempt: int) -> None:
+        """Wait before the next attempt. Raises the error when there is to be none."""
+        if isinstance(error, Throttled):
+            self._limiter.throttled()
+        if attempt >= self._backoff.attempts or self._wait(self._backoff.seconds(attempt)):
+            raise error
+        self.traffic.tried_again(throttled=isinstance(error, Throttled))
+
+    def _note(self, operation: str, outcome: Outcome, size: int = 0) -> None:
+        self.traffic.passed(operation, written=size)
+        if isinstance(outcome, Refused | Failed):
+            self.traffic.refused(conflict=isinstance(outcome, Refused))
