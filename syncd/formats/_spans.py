@@ -14,6 +14,7 @@ from syncd.formats._select import media_value
 from syncd.labelstudio.labelconfig import control_for, is_region_label, object_for
 from syncd.model import ControlTag, Json, LabelSchema, ObjectTag, TaskJson
 
+NO_TEXT = "text that the task does not have"
 EMPTY_SPAN = "span without a character that is not white space"
 
 
@@ -29,6 +30,7 @@ class Span(NamedTuple):
 class LabelledText(NamedTuple):
     """One text of a task and the spans of one annotation on it, in the order of the result."""
 
+    tag: ObjectTag
     text: str
     spans: tuple[Span, ...]
 
@@ -57,7 +59,7 @@ def labelled_texts(
 
     Raises TaskRejected for a span that is not inside its text.
     """
-    shown = {tag.name: text for tag in tags if (text := text_of(task, tag)) is not None}
+    shown = {tag.name: (tag, text) for tag in tags if (text := text_of(task, tag)) is not None}
     spans: dict[str, list[Span]] = {name: [] for name in shown}
     for region in result:
         tag = _labelled(region, schema, skipped)
@@ -72,10 +74,10 @@ def labelled_texts(
                 task=task["id"],
                 region=region.get("id"),
             )
-        span = _span(region, shown[tag.name], task["id"], skipped)
+        span = _span(region, shown[tag.name][1], task["id"], skipped)
         if span is not None:
             spans[tag.name].append(span)
-    return [LabelledText(text, tuple(spans[name])) for name, text in shown.items()]
+    return [LabelledText(tag, text, tuple(spans[name])) for name, (tag, text) in shown.items()]
 
 
 def text_of(task: TaskJson, tag: ObjectTag) -> str | None:

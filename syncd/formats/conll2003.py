@@ -11,14 +11,13 @@ from typing import ClassVar
 from syncd.errors import TaskRejected
 from syncd.formats import Context, Format, Rendering, Section, SharedFile
 from syncd.formats._select import annotations, check_json, newest_update, to_json
-from syncd.formats._spans import LabelledText, Span, annotated_by, labelled_texts, texts
+from syncd.formats._spans import NO_TEXT, LabelledText, Span, annotated_by, labelled_texts, texts
 from syncd.formats._tables import counted
 from syncd.formats._tokens import Placed, longest_first, place, tokens
 from syncd.labelstudio.labelconfig import is_region_label
 from syncd.model import LabelSchema, ObjectTag, TaskJson
 
 _OUTSIDE = " -X- _ O\n"
-_NO_TEXT = "text that the task does not have"
 _NOTHING_TO_TAG = "text without a token"
 
 Dropped = tuple[Span, str, str]
@@ -46,7 +45,7 @@ class Conll2003(Format):
         for annotation in used:
             found = labelled_texts(task, annotation["result"], context.schema, tags, skipped)
             if len(found) < len(tags):
-                skipped[_NO_TEXT] += len(tags) - len(found)
+                skipped[NO_TEXT] += len(tags) - len(found)
             for labelled in found:
                 block, lost = _block(labelled)
                 skipped[_NOTHING_TO_TAG] += not block

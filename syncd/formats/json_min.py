@@ -11,6 +11,7 @@ from typing import ClassVar
 from syncd.errors import TaskRejected
 from syncd.formats import AnnotationPolicy, Context, Format, Rendering, Section, SharedFile
 from syncd.formats._regions import UNKNOWN_CONTROL
+from syncd.formats._relations import LOST_RELATION, relations
 from syncd.formats._select import annotations, check_json, newest_update, to_json
 from syncd.formats._tables import (
     RESERVED,
@@ -23,7 +24,6 @@ from syncd.labelstudio.labelconfig import control_for
 from syncd.model import Json, LabelSchema, TaskJson
 
 _RESERVED = RESERVED | {"relations"}
-_LOST_RELATION = "relation with an end that is not there"
 
 
 class JsonMin(Format):
@@ -80,24 +80,16 @@ def _line(record: TaskJson, task: TaskJson, used: list[TaskJson]) -> bytes:
 
 def _relations(result: list[Json], schema: LabelSchema, skipped: Counter[str]) -> list[Json]:
     """The relations of one annotation, with their ends as control and place in the control's list."""
-    relations = [region for region in result if region.get("type") == "relation"]
-    if not relations:
+    related = relations(result)
+    if not related:
         return []
     places = _places(result, schema)
-    found = []
-    for relation in relations:
-        source, target = places.get(relation.get("from_id")), places.get(relation.get("to_id"))
-        if source is None or target is None:
-            skipped[_LOST_RELATION] += 1
-            continue
-        found.append(
-            {
-                "from": source,
-                "to": target,
-                "direction": relation.get("direction"),
-                "labels": relation.get("labels") or [],
-            }
-        )
+    found = [
+        {**relation, "from": places[relation["from"]], "to": places[relation["to"]]}
+        for relation in related
+        if relation["from"] in places and relation["to"] in places
+    ]
+    skipped.update({LOST_RELATION: len(related) - len(found)} if len(found) < len(related) else {})
     return found
 
 
