@@ -64,7 +64,9 @@ def _images(task: TaskJson, tag: ObjectTag) -> Iterator[tuple[str, int, Json]]:
 def page_of(region: TaskJson, control: ControlTag, shown: Mapping[tuple[str, int], Page]) -> Page | None:
     """The image a region lies on; None when the task shows no such image."""
     index = region.get("item_index") or 0
-    page = shown.get((region.get("to_name", ""), index))
+    if not isinstance(index, int):
+        return None
+    page = shown.get((str(region.get("to_name")), index))
     if page is None:
         page = next((shown[name, index] for name in control.to_name if (name, index) in shown), None)
     return page
@@ -75,9 +77,7 @@ def image_size(task: TaskJson, page: Page, annotation: TaskJson, context: Contex
     only = not has_pages(context.schema)
     size = _size_in(annotation, page, only)
     if size is None:
-        found = (
-            _size_in(other, page, only) for other in sorted(task.get("annotations") or (), key=annotation_id)
-        )
+        found = (_size_in(other, page, only) for other in sorted(task.get("annotations") or (), key=annotation_id))
         size = next(filter(None, found), None)
     if size is None and page.address is not None:
         fact = context.media.get(page.address)

@@ -8,7 +8,7 @@ import base64
 import binascii
 import re
 import unicodedata
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
 LONGEST_STEM = 120
 """Bytes of UTF-8. File systems take 255, of which writers of temporary files and suffixes need some."""
@@ -65,24 +65,25 @@ def _path(address: str) -> str:
     """An address decoded, without scheme, host, bucket, query and Label Studio's prefix; "" of data URIs."""
     if address[:5].lower() == "data:":
         return ""
-    if "?" not in address and "://" not in address:
-        return unquote(address).removeprefix("/data/upload/")
-    try:
-        parts = urlsplit(address)
-    except ValueError:
-        return unquote(address.partition("?")[0])
-    query = parse_qs(parts.query)
-    if parts.path.startswith(("/data/local-files", "/storage-data/")):
-        named = next((query[key][0] for key in _PATH_PARAMETERS if key in query), "")
-        return named.removeprefix("upload/")
-    if "fileuri" in query and parts.path.rstrip("/").endswith("/resolve"):
+    scheme, separator, rest = address.partition("://")
+    path = rest.partition("/")[2] if separator else address
+    if scheme in {"http", "https"}:
+        path = path.partition("#")[0]
+    path, _, query = path.partition("?")
+    if query:
+        named = _named_in_query(path, parse_qs(query))
+        if named is not None:
+            return named
+    return unquote(path).removeprefix("/").removeprefix("data/upload/")
+
+
+def _named_in_query(path: str, query: dict[str, list[str]]) -> str | None:
+    """The path that one of Label Studio's own addresses names in its query; None for other addresses."""
+    if path.strip("/") == "data/local-files" or "storage-data/" in path:
+        return next((query[key][0] for key in _PATH_PARAMETERS if key in query), "").removeprefix("upload/")
+    if "fileuri" in query and path.rstrip("/").endswith("/resolve"):
         return _path(_decoded(query["fileuri"][0]))
-    path = (
-        parts.path
-        if parts.scheme in {"http", "https"} or not parts.fragment
-        else f"{parts.path}#{parts.fragment}"
-    )
-    return unquote(path).removeprefix("/data/upload/")
+    return None
 
 
 def _decoded(fileuri: str) -> str:

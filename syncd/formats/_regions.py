@@ -21,6 +21,8 @@ NOTHING_LEFT = "region outside the image or without area"
 
 MOST_PERCENT = 1e6
 """Coordinates beyond ten thousand images are broken, not outside."""
+_NUMBERS = frozenset({float, int})
+"""Not bool, which Python counts among the integers."""
 
 _ONE_KEY_TELLS: tuple[tuple[str, Shape], ...] = (
     ("rle", "brush"),
@@ -96,53 +98,80 @@ def shape_of(value: Mapping[str, Json]) -> Shape | None:
 def labels_of(result: TaskJson, *, task: int) -> tuple[str, ...]:
     """A result's label names, each once, from whichever `…labels` key it has; TaskRejected unless texts."""
     value = result.get("value") or {}
-    found = value.get(result.get("type", ""))
-    if found is None or not result["type"].endswith("labels"):
+    kind = result.get("type")
+    found = value.get(kind) if isinstance(kind, str) and kind.endswith("labels") else None
+    if found is None:
         found = next((value[key] for key in sorted(value) if key.endswith("labels")), None)
     if not found:
         return ()
     names = [found] if isinstance(found, str) else found
     if not isinstance(names, list) or not all(map(_is_text, names)):
         raise TaskRejected(f"its labels {str(found)[:80]!a} are no texts", task=task, region=result.get("id"))
-    return tuple(dict.fromkeys(filter(None, names)))
+    return (names[0],) if len(names) == 1 else tuple(dict.fromkeys(filter(None, names)))
 
 
 def _is_text(name: Json) -> bool:
     return isinstance(name, str) and (name.isascii() or not any("\ud800" <= c <= "\udfff" for c in name))
 
 
+class _Role(NamedTuple):
+    """What the results of a control are: labelled regions, keypoints (parts of one), shapes without a label."""
+
+    control: ControlTag
+    is_label: bool
+    is_part: bool
+    is_shape: bool
+
+
+def _role(schema: LabelSchema, from_name: Json) -> _Role | None:
+    control = control_for(schema, str(from_name))
+    if control is None:
+        return None
+    is_part = control.type == "KeyPointLabels"
+    return _Role(control, is_part or is_region_label(control), is_part, is_shape_tag(control))
+
+
 def regions(annotation: TaskJson, schema: LabelSchema, *, task: int) -> tuple[list[Region], list[Skipped]]:
     """The labelled regions of an annotation in the order of its results, and what was left out.
 
-    Keypoints are among them. Raises TaskRejected when a label is not a text.
+    Keypoints are among them. Raises TaskRejected when a region is no object or a label no text.
     """
     found: list[Region] = []
-    shapes: dict[str, Mapping[str, Json]] = {}
+    unlabelled: dict[str, Mapping[str, Json]] = {}
     skipped: list[Skipped] = []
+    roles: dict[str, _Role | None] = {}
     place = 1
     for result in annotation.get("result") or ():
-        if not isinstance(result, dict) or not isinstance(result.get("value", {}), dict):
-            raise TaskRejected(f"a region is no object: {str(result)[:80]}", task=task)
-        control = control_for(schema, str(result.get("from_name", "")))
-        if control is None:
-            if "from_name" in result:
+        value = result.get("value") if isinstance(result, dict) else None
+        if not isinstance(value, dict):
+            value = _no_value(result, task)
+        from_name = str(result.get("from_name", ""))
+        if from_name not in roles:
+            roles[from_name] = _role(schema, from_name)
+        role = roles[from_name]
+        if role is None:
+            if from_name:  # relations come from no control
                 skipped.append(Skipped(UNKNOWN_CONTROL))
             continue
-        value = result.get("value", {})
-        shape = shape_of(value)
-        names_parts = control.type == "KeyPointLabels"
-        labels = labels_of(result, task=task) if names_parts or is_region_label(control) else ()
+        id_ = str(result.get("id") or "")
+        labels = labels_of(result, task=task) if role.is_label else ()
         if labels:
-            found.append(
-                Region(result.get("id") or "", shape, value, labels, 0 if names_parts else place, control, result)
-            )
-            place += 0 if names_parts else len(labels)
-        elif is_shape_tag(control) or is_region_label(control):
-            shapes[result.get("id") or ""] = value
-    if shapes:
-        found, unlabelled = _joined(found, shapes)
-        skipped += [Skipped(NO_LABEL)] * unlabelled
+            at = 0 if role.is_part else place
+            found.append(Region(id_, shape_of(value), value, labels, at, role.control, result))
+            place += 0 if role.is_part else len(labels)
+        elif role.is_label or role.is_shape:
+            unlabelled[id_ or f"the {len(unlabelled)}th"] = value
+    if unlabelled:
+        found, unjoined = _joined(found, unlabelled)
+        skipped += [Skipped(NO_LABEL)] * unjoined
     return found, skipped
+
+
+def _no_value(result: Json, task: int) -> dict[str, Json]:
+    """Results that have no value, relations among them, say nothing; others that have no object there are broken."""
+    if isinstance(result, dict) and result.get("value") is None:
+        return {}
+    raise TaskRejected(f"a region is no object: {str(result)[:80]}", task=task)
 
 
 def _joined(found: list[Region], shapes: dict[str, Mapping[str, Json]]) -> tuple[list[Region], int]:
@@ -192,17 +221,18 @@ def attributes(annotation: TaskJson, schema: LabelSchema) -> dict[str, dict[str,
 
 
 def numbers(region: Region, keys: tuple[str, ...], *, task: int) -> list[float]:
-    """The region's values under `keys`, in percent or degrees; `rotation` is 0 when absent.
+    """The region's values under `keys`, in percent or degrees; a `rotation`, which stands last, is 0 when absent.
 
     Raises TaskRejected for what is missing, no number, not finite, or beyond MOST_PERCENT.
     """
     value = region.value
-    found = []
-    for key in keys:
-        number = value.get(key, 0.0 if key == "rotation" else None)
-        if not _is_coordinate(number):
-            raise TaskRejected(f"broken coordinates: {key} is {str(number)[:40]}", task=task, region=region.id)
-        found.append(number)
+    found: list[Json] = [value.get(key) for key in keys]
+    if found[-1] is None and keys[-1] == "rotation":
+        found[-1] = 0.0
+    for number in found:
+        if type(number) not in _NUMBERS or not -MOST_PERCENT <= number <= MOST_PERCENT:
+            broken = keys[found.index(number)]
+            raise TaskRejected(f"broken coordinates: {broken} is {str(number)[:40]}", task=task, region=region.id)
     return found
 
 
@@ -220,4 +250,4 @@ def points(region: Region, *, task: int) -> list[tuple[float, float]]:
 
 
 def _is_coordinate(number: Json) -> bool:
-    return type(number) in (float, int) and -MOST_PERCENT <= number <= MOST_PERCENT
+    return type(number) in _NUMBERS and -MOST_PERCENT <= number <= MOST_PERCENT

@@ -93,7 +93,8 @@ def media_value(task: TaskJson, tag: ObjectTag, index: int | None = None) -> Jso
 
 
 def _expression(tag: ObjectTag) -> str:
-    return next((tag.attributes[key] for key in ("valueList", "value", "data") if tag.attributes.get(key)), "")
+    attributes = tag.attributes
+    return attributes.get("valueList") or attributes.get("value") or attributes.get("data") or ""
 
 
 def _step(found: Json, step: str) -> Json:

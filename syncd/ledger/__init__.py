@@ -13,7 +13,8 @@ import fcntl
 import os
 import sqlite3
 import threading
-from collections import deque
+import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +27,8 @@ from syncd.model import Project
 from syncd.sources import Signal, Signals
 
 CACHE_KIB = 8192
+CLAIMS = 4096
+"""Claims kept while a lane is behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +49,19 @@ class Ledger:
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
         self._lock_file: int | None = None
-        self._claims: deque[Claim] = deque()
+        self._claims: list[Claim] = []
         if read_only:
             self._connection = self._connect(read_only=True)
         else:
             self._lock_file = _take(path)
             self._connection = self._connect(read_only=False)
             self._create()
+        self.id = self.fact("ledger") or ""
+        """A name that no other ledger has: the holder of leases."""
         self.number: int = self._scalar("SELECT max(number) FROM batches") or 0
         """The newest batch of signals."""
+        self.swept_at = 0.0
+        """When the newest full sweep was recorded, in seconds since the epoch; 0: none since this process began."""
 
     def close(self) -> None:
         with self._write:
@@ -91,6 +98,11 @@ class Ledger:
                 self._readers.append(held)
         return held
 
+    @property
+    def swept(self) -> bool:
+        """Whether the source has been swept once, whole, since this process began."""
+        return self.swept_at > 0
+
     # --- settings ------------------------------------------------------------------------------------------------
 
     def fact(self, name: str) -> str | None:
@@ -108,7 +120,7 @@ class Ledger:
         """Make a batch durable for every lane; True when it brought anything. Only then may the source's position advance."""
         projects = batch.projects is not None and self._projects_changed(batch.projects)
         if not (batch.signals or projects or batch.position is not None):
-            self._claims.append(Claim(self.number, batch.synced, batch.swept))
+            self._claim(Claim(self.number, batch.synced, batch.swept))
             return False
         with self.transaction() as t:
             number = self.number + 1
@@ -121,7 +133,7 @@ class Ledger:
                     f"INSERT INTO dirty_{lane} (task, project, first, last, urgency) "
                     "VALUES (?1, coalesce(?2, (SELECT project FROM written_{lane} WHERE task = ?1), 0), ?3, ?3, ?4) "
                     "ON CONFLICT (task) DO UPDATE SET last = excluded.last, urgency = min(urgency, excluded.urgency), "
-                    "project = excluded.project, not_before = 0, released = 0".replace("{lane}", str(lane)),
+                    "project = excluded.project, not_before = 0, held = 0, released = 0".replace("{lane}", str(lane)),
                     [(s.task, s.project, number, urgency) for s in batch.signals],
                 )
             if projects and batch.projects is not None:
@@ -129,22 +141,29 @@ class Ledger:
             if batch.position is not None:
                 t.execute("INSERT OR REPLACE INTO facts VALUES ('position', ?)", (batch.position,))
         self.number = number
-        self._claims.append(Claim(number, batch.synced, batch.swept))
+        self._claim(Claim(number, batch.synced, batch.swept))
         return True
 
     def claims(self, settled_below: int) -> tuple[datetime | None, datetime | None]:
         """(synced, swept) that hold when every signal numbered below `settled_below` is settled."""
-        held = [c for c in list(self._claims) if c.number < settled_below]
-        return max((c.synced for c in held if c.synced), default=None), max((c.swept for c in held if c.swept), default=None)
+        held = [c for c in self._claims if c.number < settled_below]
+        return max((c.synced for c in held if c.synced), default=None), max(
+            (c.swept for c in held if c.swept), default=None
+        )
 
-    def forget_claims(self, settled_below: int) -> None:
-        """Drop claims that a newer one has overtaken for every lane."""
+    def _claim(self, claim: Claim) -> None:
+        if claim.synced is None and claim.swept is None:
+            return
+        if claim.swept is not None:
+            self.swept_at = time.time()
         with self._write:
-            old = [c for c in self._claims if c.number < settled_below]
-            synced, swept = self.claims(settled_below)
-            number = max((c.number for c in old), default=0)
-            kept = [c for c in self._claims if c.number >= settled_below]
-            self._claims = deque([Claim(number, synced, swept), *kept] if old else kept)
+            last = self._claims[-1] if self._claims else None
+            if last is not None and last.number == claim.number:
+                self._claims.pop()
+                claim = Claim(claim.number, claim.synced or last.synced, claim.swept or last.swept)
+            elif len(self._claims) >= CLAIMS:
+                self._claims = self._claims[::2]  # a claim less is only a coarser one
+            self._claims.append(claim)
 
     def _remember(self, t: sqlite3.Connection, signals: Sequence[Signal]) -> None:
         gone = [(s.task,) for s in signals if s.project is None]
@@ -155,7 +174,9 @@ class Ledger:
     # --- memory (the source's view) ------------------------------------------------------------------------------
 
     def tokens(self, first: int, last: int) -> Mapping[int, bytes | None]:
-        return dict(self.reader().execute("SELECT task, token FROM seen WHERE task BETWEEN ? AND ?", (first, last)).fetchall())
+        return dict(
+            self.reader().execute("SELECT task, token FROM seen WHERE task BETWEEN ? AND ?", (first, last)).fetchall()
+        )
 
     def last_task(self) -> int:
         return self.reader().execute("SELECT max(task) FROM seen").fetchone()[0] or 0
@@ -214,6 +235,7 @@ class Ledger:
         with self.transaction() as t:
             for statement in SHARED_TABLES:
                 t.execute(statement)
+            t.execute("INSERT OR IGNORE INTO facts VALUES ('ledger', ?)", (uuid.uuid4().hex,))
             t.execute(f"PRAGMA user_version = {VERSION}")
 
     def _connect(self, *, read_only: bool) -> sqlite3.Connection:
@@ -232,7 +254,9 @@ class Ledger:
                 connection.execute("PRAGMA journal_size_limit = 67108864")
             connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         except sqlite3.Error as error:
-            raise Unavailable(f"the ledger {self.path} cannot be opened ({error}); check `state.path` and its folder") from error
+            raise Unavailable(
+                f"the ledger {self.path} cannot be opened ({error}); check `state.path` and its folder"
+            ) from error
         return connection
 
 
@@ -252,23 +276,29 @@ def _take(path: Path) -> int:
     """Own the ledger until closed, by a lock on a file beside it that the kernel drops with the process."""
     kind = filesystem_of(path.parent)
     if is_network(kind):
-        raise Misconfigured(f"the ledger {path} lies on {kind}; SQLite is not safe there. Set `state.path` to a local disk")
+        raise Misconfigured(
+            f"the ledger {path} lies on {kind}; SQLite is not safe there. Set `state.path` to a local disk"
+        )
     lock = path.with_name(path.name + ".lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         taken = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise Misconfigured(f"the ledger's folder {path.parent} cannot be written ({error.strerror}); set `state.path`") from error
+        raise Misconfigured(
+            f"the ledger's folder {path.parent} cannot be written ({error.strerror}); set `state.path`"
+        ) from error
     try:
         fcntl.flock(taken, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         holder = os.pread(taken, 20, 0).decode().strip() or "unknown"
         os.close(taken)
-        raise LedgerHeld(f"the ledger {path} is in use by the syncd with pid {holder}; stop that one, or give this one its own `state.path`") from error
+        raise LedgerHeld(
+            f"the ledger {path} is in use by the syncd with pid {holder}; stop that one, or give this one its own `state.path`"
+        ) from error
     os.ftruncate(taken, 0)
     os.pwrite(taken, str(os.getpid()).encode(), 0)
     return taken
 
 
-class LedgerHeld(Misconfigured):  # noqa: N818 - reads as the fact it states
+class LedgerHeld(Misconfigured):
     """Another process owns this ledger."""

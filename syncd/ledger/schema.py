@@ -14,7 +14,7 @@ SHARED_TABLES = (
     "journal_stored INTEGER NOT NULL DEFAULT 0, state TEXT, error TEXT, error_at TEXT)",
 )
 
-LANE = ("dirty", "written", "quarantine", "outbox", "files", "moves", "published")
+LANE = ("dirty", "written", "quarantine", "outbox", "journal", "files", "moves", "published")
 
 LANE_TABLES = (
     # first, last: numbers of the batches that signalled the task. held: a deletion that the brake stopped;
@@ -29,6 +29,8 @@ LANE_TABLES = (
     "CREATE TABLE quarantine_{lane} (task INTEGER PRIMARY KEY, project INTEGER NOT NULL, reason TEXT NOT NULL, "
     "since TEXT NOT NULL, attempts INTEGER NOT NULL, retry_at REAL NOT NULL)",
     "CREATE TABLE outbox_{lane} (seq INTEGER PRIMARY KEY, line BLOB NOT NULL)",
+    # Journal objects in the bucket, for pruning.
+    "CREATE TABLE journal_{lane} (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, stored_at REAL NOT NULL)",
     # Files per project, so that nobody ever counts them.
     "CREATE TABLE files_{lane} (project INTEGER PRIMARY KEY, tasks INTEGER NOT NULL)",
     # Files that came and went, per project and minute: the brake looks back one hour.

@@ -24,7 +24,9 @@ _ANNOTATION = (
     "SELECT count(*), sum(id), sum((task_id % 65536) * (id % 65536)), sum(was_cancelled + 2 * ground_truth * (id % 1024)), "
     "total(substr(updated_at, 18)), max(updated_at), sum(length(result)) FROM task_completion WHERE task_id BETWEEN ? AND ?"
 )
-_OTHER = "SELECT count(*), sum(id), sum((task_id % 65536) * (id % 65536)){moved} FROM {table} WHERE task_id BETWEEN ? AND ?"
+_OTHER = (
+    "SELECT count(*), sum(id), sum((task_id % 65536) * (id % 65536)){moved} FROM {table} WHERE task_id BETWEEN ? AND ?"
+)
 _MOVED = ", total(substr(updated_at, 18)), sum(length(result))"
 
 

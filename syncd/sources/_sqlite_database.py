@@ -73,7 +73,12 @@ class Database:
             return held[1]
         uri = f"{self.path.resolve().as_uri()}?mode=ro"
         connection = sqlite3.connect(
-            uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False, cached_statements=64
+            uri,
+            uri=True,
+            isolation_level=None,
+            timeout=BUSY_SECONDS,
+            check_same_thread=False,
+            cached_statements=64,
         )
         connection.text_factory = bytes
         connection.execute("PRAGMA query_only = ON")
@@ -99,9 +104,13 @@ class Database:
     def _explained(self, error: sqlite3.Error) -> Unavailable | Misconfigured:
         text = str(error)
         if "locked" in text or "busy" in text:
-            return Unavailable(f"the Label Studio database {self.path} is locked by another program; syncd waits and tries again")
+            return Unavailable(
+                f"the Label Studio database {self.path} is locked by another program; syncd waits and tries again"
+            )
         if "not a database" in text or "malformed" in text:
-            return Unavailable(f"{self.path} cannot be read as a SQLite database ({text}); restore it, syncd goes on by itself")
+            return Unavailable(
+                f"{self.path} cannot be read as a SQLite database ({text}); restore it, syncd goes on by itself"
+            )
         return Unavailable(
             f"the Label Studio database {self.path} cannot be read ({text}). syncd needs to read the file, its -wal and -shm, "
             "and its folder; run it as Label Studio's user or group"

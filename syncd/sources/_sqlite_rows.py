@@ -56,7 +56,9 @@ class Rows:
         present = self._database.columns(tables.TASK)
         if not {"file_upload_id"} <= present or not self._database.columns(tables.UPLOAD):
             return tables.TASK.select(present)
-        upload = "(SELECT file FROM data_import_fileupload AS upload WHERE upload.id = task.file_upload_id) AS file_upload"
+        upload = (
+            "(SELECT file FROM data_import_fileupload AS upload WHERE upload.id = task.file_upload_id) AS file_upload"
+        )
         return tables.TASK.select(present | {"file_upload"}).replace("file_upload", upload, 1)
 
     # --- comparing -----------------------------------------------------------------------------------------------
@@ -88,7 +90,9 @@ class Rows:
         """Id ranges, in order, of at most `size` tasks each, that together cover every task here and in memory."""
         first = 0
         while True:
-            found = self._database.rows("SELECT id FROM task WHERE id >= ? ORDER BY id LIMIT 1 OFFSET ?", (first, size - 1))
+            found = self._database.rows(
+                "SELECT id FROM task WHERE id >= ? ORDER BY id LIMIT 1 OFFSET ?", (first, size - 1)
+            )
             if not found:
                 break
             yield first, found[0][0]
@@ -111,7 +115,11 @@ class Rows:
         # NOT INDEXED: without it SQLite walks an index on id and looks every row up, five times slower.
         sql = "SELECT id, updated_at FROM task NOT INDEXED WHERE id BETWEEN ? AND ? AND updated_at > ?"
         top = self._database.value("SELECT max(id) FROM task") or 0
-        touched = [row for at in range(0, top + 1, TIMES) for row in self._database.rows(sql, (at, at + TIMES - 1, when.decode()))]
+        touched = [
+            row
+            for at in range(0, top + 1, TIMES)
+            for row in self._database.rows(sql, (at, at + TIMES - 1, when.decode()))
+        ]
         added = self._database.rows("SELECT task_id, id FROM task_completion WHERE id > ?", (annotation,))
         tasks = {row[0] for row in touched} | {row[0] for row in added if row[0] is not None}
         high = (max([when, *(row[1] for row in touched)]), max([annotation, *(row[1] for row in added)]))
@@ -145,7 +153,9 @@ class Rows:
         return self._all(tables.USER)
 
     def _all(self, table: Table) -> list[tuple]:  # type: ignore[type-arg]  # the shape is the table's
-        return self._database.rows(f"SELECT {table.select(self._database.columns(table))} FROM {table.name} ORDER BY id")
+        return self._database.rows(
+            f"SELECT {table.select(self._database.columns(table))} FROM {table.name} ORDER BY id"
+        )
 
 
 class QuickLook:

@@ -31,14 +31,18 @@ class Wake(FileSystemEventHandler):
             log.warning("file events unavailable, polling only", path=str(self._path), reason=str(error))
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._observer.is_alive():
             self._observer.stop()
             self._observer.join()
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         # Reading opens and closes files too: only what a writer does counts.
-        if event.event_type in {"modified", "created", "deleted", "moved"} and str(event.src_path).startswith(str(self._path.resolve())):
+        if event.event_type in {"modified", "created", "deleted", "moved"} and str(event.src_path).startswith(
+            str(self._path.resolve())
+        ):
             self._hint.set()
 
     def wait(self) -> None:

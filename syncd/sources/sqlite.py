@@ -19,7 +19,8 @@ from syncd.filesystem import filesystem_of, is_network
 from syncd.labelstudio import tables
 from syncd.labelstudio.document import document_of, token_of
 from syncd.model import DocumentShape, Project
-from syncd.sources import Gone, Memory, Read, Settings as SourceSettings, Signals, chosen
+from syncd.sources import Gone, Memory, Read, Signals, chosen
+from syncd.sources import Settings as SourceSettings
 from syncd.sources._sqlite_blocks import Blocks
 from syncd.sources._sqlite_database import Database
 from syncd.sources._sqlite_rows import QuickLook, Rows
@@ -55,7 +56,9 @@ class SqliteSource:
         if self._database.columns(tables.ORGANIZATION):
             born = self._database.rows("SELECT id, created_at FROM organization ORDER BY id LIMIT 1")
         if not born:
-            raise Misconfigured(f"{self.where} has no organization to tell it from other ones; give it a name with `instance:`")
+            raise Misconfigured(
+                f"{self.where} has no organization to tell it from other ones; give it a name with `instance:`"
+            )
         return "ls-" + blake2b(repr(born[0]).encode(), digest_size=6).hexdigest()
 
     def projects(self) -> Sequence[Project]:
@@ -71,7 +74,7 @@ class SqliteSource:
             yield Signals(self._rows.compare(first, last, memory, live), urgency="backfill")
         yield Signals(synced=started, swept=started)
 
-    def watch(self, memory: Memory, position: str | None, stop: Event) -> Iterator[Signals]:  # noqa: ARG002 - a sweep starts it
+    def watch(self, memory: Memory, position: str | None, stop: Event) -> Iterator[Signals]:
         with Wake(self.settings.path, self.settings.poll_seconds, stop) as wake:
             while not stop.is_set():
                 yield from self._follow_one_file(memory, stop, wake)

@@ -27,8 +27,8 @@ from syncd.targets import (
 from syncd.targets._abreast import Pool
 from syncd.targets._azure_blocks import Extras, only_if, put_whole, splice_blocks
 from syncd.targets._azure_clients import Clients, put_options
-from syncd.targets._azure_faults import RAISED, answer_of, fault, faults
-from syncd.targets._azure_names import fault_of, from_metadata, to_metadata
+from syncd.targets._azure_faults import RAISED, answer_of, faults, unavailable
+from syncd.targets._azure_names import blob_name, fault_of, from_metadata, key_of, to_metadata
 from syncd.targets._azure_policy import policy
 from syncd.targets._conditions import conditions_seen
 from syncd.targets._probe import probe
@@ -119,8 +119,8 @@ class Azure:
         return put_whole(self._clients.sdk.get_blob_client(self._name(one.key)), one, to_metadata(one), self._extras)
 
     def _write(self, key: str, write: Callable[[], str | None]) -> Outcome:
-        if fault_of(self._name(key)):
-            return Failed(key, f"{key} cannot be stored: {fault_of(self._name(key))}")
+        if fault := fault_of(self._name(key)):
+            return Failed(key, f"{key} cannot be stored: {fault}")
         try:
             etag = write()
         except RAISED as error:
@@ -129,18 +129,18 @@ class Azure:
 
     def _delete_together(self, keys: Sequence[str]) -> Iterator[Outcome]:
         """One batch request; where that says anything but deleted or absent, each key alone, to hear why."""
-        named = {key: self._name(key) for key in keys if not fault_of(self._name(key))}
-        if len(named) > 1:
+        names = [self._name(key) for key in keys]
+        if len(names) > 1 and not any(map(fault_of, names)):
             with self._faults("delete"):
-                told = self._clients.sdk.delete_blobs(*named.values(), raise_on_any_failure=False)
+                told = self._clients.sdk.delete_blobs(*names, raise_on_any_failure=False)
                 if all(part.status_code in {_ACCEPTED, _GONE} for part in told):
                     yield from map(Deleted, keys)
                     return
         yield from self._pool.each(self._delete, keys)
 
     def _delete(self, key: str, condition: Mapping[str, Any] | None = None) -> Outcome:
-        if fault_of(self._name(key)):
-            return Deleted(key)
+        if fault := fault_of(self._name(key)):
+            return Failed(key, f"{key} cannot be deleted: {fault}")
         try:
             self._clients.sdk.delete_blob(self._name(key), **(condition or {}))
         except HttpResponseError as error:
@@ -157,7 +157,7 @@ class Azure:
             return Refused(key)
         if answer.one_blob:
             return Failed(key, f"cannot {doing} {key}: {answer.one_blob}")
-        raise fault(answer, doing, self._account, self._container) from error
+        raise unavailable(answer, doing, self._account, self._container) from error
 
     # --- reading --------------------------------------------------------------------------------------------
 
@@ -191,18 +191,18 @@ class Azure:
 
     def _listed(self, blob: BlobProperties) -> Listed:
         md5 = blob.content_settings.content_md5
-        key = blob.name.removeprefix(self._name(""))
+        key = key_of(blob.name.removeprefix(self._name("")))
         return Listed(key, blob.size, _bare(blob.etag), bytes(md5).hex() if md5 else None)
 
     def _raise_unless_absent(self, error: Exception) -> None:
         answer = answer_of(error)
         if answer.code != "BlobNotFound":
-            raise fault(answer, "read", self._account, self._container) from error
+            raise unavailable(answer, "read", self._account, self._container) from error
 
     # --- the place ------------------------------------------------------------------------------------------
 
     def _name(self, key: str) -> str:
-        return f"{self._prefix}/{key}" if self._prefix else key
+        return blob_name(f"{self._prefix}/{key}" if self._prefix else key)
 
     def _faults(self, doing: str) -> AbstractContextManager[None]:
         return faults(doing, self._account, self._container)

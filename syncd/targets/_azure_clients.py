@@ -21,7 +21,7 @@ from syncd.targets._azure_names import to_metadata
 
 CONNECT_SECONDS = 5
 REQUEST_SECONDS = 30
-RETRIES = 3
+RETRIES = 2  # what takes longer is for those who pace all requests
 _WHOLE_BYTES = 256 * 1024 * 1024  # up to here one Put Blob, for which Azure stores the MD5
 _SCOPE = "https://storage.azure.com/.default"
 

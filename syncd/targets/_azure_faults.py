@@ -15,6 +15,7 @@ from obstore.exceptions import BaseError
 
 from syncd.errors import Misconfigured, SyncdError, Unavailable
 from syncd.targets._azure_account import Account
+from syncd.targets._retry import Throttled, Transient
 
 RAISED = (AzureError, BaseError, FileNotFoundError)
 """What the two clients raise; `obstore` uses the builtin error for what is missing."""
@@ -100,7 +101,7 @@ def answer_of(error: Exception) -> Answer:
     return Answer(int(found[1]) if found else 0, named[1] if named else "", ": ".join([first, *causes]))
 
 
-def fault(answer: Answer, doing: str, account: Account, container: str) -> SyncdError:
+def unavailable(answer: Answer, doing: str, account: Account, container: str) -> SyncdError:
     """The error for what keeps every blob from being read or written."""
     place = f"azure target {account.url}/{container}: cannot {doing}:"
     if answer.code == "InvalidHeaderValue" and "tier" in answer.text:
@@ -112,7 +113,7 @@ def fault(answer: Answer, doing: str, account: Account, container: str) -> Syncd
     elif "time frame" in answer.text:
         why = "{credential} is not valid now: see its start and end, and this machine's clock"
     told = why.format(credential=account.signs_in_with, account=account.name, container=container, doing=doing)
-    return Unavailable(f"{place} {told}. syncd tries again by itself.")
+    return _kind(answer)(f"{place} {told}. syncd tries again by itself.")
 
 
 @contextmanager
@@ -121,7 +122,19 @@ def faults(doing: str, account: Account, container: str) -> Iterator[None]:
     try:
         yield
     except RAISED as error:
-        raise fault(answer_of(error), doing, account, container) from error
+        raise unavailable(answer_of(error), doing, account, container) from error
+
+
+def _kind(answer: Answer) -> type[Unavailable]:
+    """How soon it may pass by itself."""
+    if answer.status in {429, 503}:
+        return Throttled
+    unheard = answer.status == 0 and not _is_about_trust(answer.text)
+    return Transient if unheard or answer.status in {408, 500, 502, 504} else Unavailable
+
+
+def _is_about_trust(text: str) -> bool:
+    return any(word in text.lower() for word in ("certificate", "ssl", "credential"))
 
 
 def _why_in_general(answer: Answer) -> str:

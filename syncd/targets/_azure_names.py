@@ -14,6 +14,25 @@ MOST_SEGMENTS = 254
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
+_QUOTE = "\u201b"
+_TO_NAME = str.maketrans({"\\": "\uff3c", "\uff3c": f"{_QUOTE}\uff3c", _QUOTE: _QUOTE * 2})
+
+
+def blob_name(key: str) -> str:
+    """A key as the blob's name: equal but for a backslash, which Azure would turn into a slash; it becomes U+FF3C.
+
+    The same as rclone does. Letter by letter, so that a key's beginning is its name's beginning.
+    """
+    return key.translate(_TO_NAME)
+
+
+def key_of(name: str) -> str:
+    """The key that a blob's name stands for."""
+    if _QUOTE not in name and "\uff3c" not in name:
+        return name
+    return re.sub(f"{_QUOTE}(.)|\uff3c", lambda found: found[1] or "\\", name)
+
+
 def fault_of(name: str) -> str | None:
     """Why no blob can be named so, as the end of a sentence; None when one can."""
     segments = name.split("/")
@@ -22,7 +41,6 @@ def fault_of(name: str) -> str | None:
         f"its name has more than {MOST_SEGMENTS} segments": len(segments) > MOST_SEGMENTS,
         "its name has an empty segment": not all(segments),
         "Azure drops a dot at the end of a segment": any(segment.endswith(".") for segment in segments),
-        "Azure takes a backslash for a slash": "\\" in name,
         "its name has a control character": _CONTROL.search(name) is not None,
     }
     return next((reason for reason, found in faults.items() if found), None)

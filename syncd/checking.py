@@ -1,0 +1,67 @@
+"""`syncd check`: tries for real what the daemon will need, and names the right that is missing."""
+
+from collections.abc import Iterator
+
+from syncd import sources, targets
+from syncd.config import Config, TargetPart
+from syncd.errors import SyncdError
+from syncd.filesystem import filesystem_of, is_network
+from syncd.sources import chosen
+from syncd.targets import Finding
+
+
+def check_all(config: Config) -> Iterator[tuple[str, Finding]]:
+    """(part, finding) for the configuration, the ledger's place, the source and every target."""
+    yield "configuration", Finding(str(config.path), True)
+    yield "ledger", _ledger(config)
+    yield from _source(config)
+    for part in config.targets:
+        yield from _target(part)
+
+
+def _ledger(config: Config) -> Finding:
+    folder = config.root.state.path.resolve().parent
+    kind = filesystem_of(folder)
+    if is_network(kind):
+        return Finding(
+            "file system", False, f"{folder} is on {kind}: SQLite is not safe there; set `state.path` to a local disk"
+        )
+    return Finding("file system", True, f"{config.root.state.path} on {kind or 'an unknown file system'}")
+
+
+def _source(config: Config) -> Iterator[tuple[str, Finding]]:
+    source = sources.make(config.source_type, config.source)
+    try:
+        yield "source", Finding("identity", True, config.root.instance or source.identity())
+        for finding in source.check():
+            yield "source", finding
+        projects = source.projects()
+        for name, choice in (
+            ("source", config.source.projects),
+            *((p.config.name, p.config.projects) for p in config.targets),
+        ):
+            if choice != "all":
+                found = chosen(choice, projects)
+                lost = [c for c in choice if not any(c in (p.id, p.title) for p in found)]
+                if lost:
+                    there = ", ".join(f"{p.id} {p.title!r}" for p in projects[:20])
+                    yield name, Finding("projects", False, f"no project {lost[0]!r}; there are {there}", warning=True)
+    except SyncdError as error:
+        yield "source", Finding("reach", False, str(error))
+    finally:
+        source.close()
+
+
+def _target(part: TargetPart) -> Iterator[tuple[str, Finding]]:
+    name = part.config.name
+    target = targets.make(part.config.type, part.settings)
+    try:
+        target.open()
+        for finding in target.check():
+            yield name, finding
+        for note in target.capabilities.notes:
+            yield name, Finding("note", True, note)
+    except SyncdError as error:
+        yield name, Finding("reach", False, str(error))
+    finally:
+        target.close()

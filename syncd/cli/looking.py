@@ -1,0 +1,119 @@
+"""`syncd status`, `wait`: look at the ledger, running daemon or not."""
+
+import time
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from syncd.cli import DIFFERS, AsJson, ConfigFile, app, say, say_json, stop
+from syncd.ledger import Ledger
+
+
+@app.command()
+def status(config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Each target's state: how far, how much is due, what is set aside or held, the last error."""
+    found = _status(config)
+    if as_json:
+        say_json(found)
+        return
+    where = f"running, pid {found['pid']}" if found["running"] else "not running"
+    say(f"syncd: {where}; instance {found['instance'] or '?'}; {found['source']['projects']} projects")
+    if found["source"]["error"]:
+        say(f"  source: {found['source']['error']}")
+    for name, target in found["targets"].items():
+        say(f"{name}: {target['state']}")
+        say(f"  true up to {target['synced_through'] or '–'} (swept {target['swept_through'] or '–'})")
+        say(
+            f"  {target['files']} files, {target['dirty']} due, {target['quarantined']} set aside, {target['held_deletes']} held"
+        )
+        if target["held_deletes"]:
+            say(f"  deletions held by the brake; to let them pass: syncd resume {name} --allow-deletes")
+        for aside in target["quarantine"]:
+            say(f"  set aside: {aside['reason']}")
+        if target["error"]:
+            say(f"  error: {target['error']}")
+
+
+@app.command()
+def wait(
+    project: Annotated[str | None, typer.Option(help="Only this project (id or title).")] = None,
+    through: Annotated[str, typer.Option(help="`now`, or an ISO 8601 time.")] = "now",
+    timeout: Annotated[float | None, typer.Option(help="Give up after so many seconds (exit code 1).")] = None,
+    config: ConfigFile = None,
+) -> None:
+    """Return when the bucket is true up to a time: for training scripts and CI.
+
+    Example: `syncd wait --project Cars --timeout 60 && python train.py`.
+    """
+    from syncd.errors import Misconfigured
+
+    try:
+        until = datetime.now(UTC) if through == "now" else datetime.fromisoformat(through.replace("Z", "+00:00"))
+    except ValueError as error:
+        raise Misconfigured(f"--through {through}: give `now` or a time such as 2026-11-22T10:00:00Z") from error
+    until = until if until.tzinfo else until.replace(tzinfo=UTC)
+    deadline = None if timeout is None else time.monotonic() + timeout
+    while True:
+        behind = [name for name, synced in _synced(config, project).items() if synced is None or synced < until]
+        if not behind:
+            return
+        if deadline is not None and time.monotonic() > deadline:
+            say(f"not true up to {until.isoformat()} yet: {', '.join(behind)}")
+            stop(DIFFERS)
+        time.sleep(0.2)
+
+
+def _synced(config: ConfigFile, project: str | None) -> dict[str, datetime | None]:
+    from syncd.errors import Misconfigured
+
+    ledger = _ledger(config)
+    try:
+        ids = None
+        if project is not None:
+            ids = [str(p.id) for p in ledger.projects().values() if project in (str(p.id), p.title)]
+            if not ids and ledger.projects():
+                raise Misconfigured(f"there is no project {project!r}; `syncd status --json` lists them")
+        from syncd.status import status_of
+
+        found = status_of(ledger, running=False)["targets"]
+    finally:
+        ledger.close()
+    if not found:
+        return {"every target": None}
+    return {
+        name: _time(target if ids is None else target["projects"].get((ids or [""])[0], {}))
+        for name, target in found.items()
+    }
+
+
+def _time(claims: dict[str, Any]) -> datetime | None:
+    said = claims.get("synced_through")
+    return datetime.fromisoformat(said) if said else None
+
+
+def _status(config: ConfigFile) -> dict[str, Any]:
+    from syncd import control
+    from syncd.config import find, load
+    from syncd.status import status_of
+
+    answer = control.ask(load(find(config)).root.state.path, {"order": "status"})
+    if answer is not None:
+        return answer
+    ledger = _ledger(config)
+    try:
+        return status_of(ledger, running=False)
+    finally:
+        ledger.close()
+
+
+def _ledger(config: ConfigFile) -> Ledger:
+    from syncd.config import find, load
+    from syncd.errors import Misconfigured
+
+    path = load(find(config)).root.state.path
+    if not path.exists():
+        raise Misconfigured(
+            f"there is no ledger at {path} yet: start `syncd run` or `syncd sync` first, or set `state.path`"
+        )
+    return Ledger(path, read_only=True)

@@ -1,0 +1,95 @@
+"""`syncd run`, `sync`, `check`, `plan`."""
+
+from typing import Annotated
+
+import typer
+
+from syncd.cli import DIFFERS, UNREACHABLE, AsJson, ConfigFile, app, say, say_json, stop
+from syncd.config import Config
+
+
+@app.command()
+def run(config: ConfigFile = None) -> None:
+    """The daemon: keeps every target true until SIGTERM or SIGINT; a second signal stops at once."""
+    from syncd.assembly import assembled
+    from syncd.daemon import Daemon
+
+    with assembled(_loaded(config)) as assembly:
+        Daemon(assembly).run()
+
+
+@app.command()
+def sync(
+    project: Annotated[list[str] | None, typer.Option(help="Only these projects (id or title).")] = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """One full pass, then done: for cron, CI and Kubernetes Jobs. While a daemon runs, asks it for a pass and waits.
+
+    Exit code 1 when something was set aside or deletions are held. Example: `syncd sync --project Cars --json`.
+    """
+    from syncd.assembly import assembled
+    from syncd.cli.progress import progress
+    from syncd.ledger import LedgerHeld
+    from syncd.onepass import one_pass, through_daemon
+
+    loaded = _loaded(config)
+    try:
+        with assembled(loaded) as assembly, progress("tasks") as advance:
+            done = one_pass(assembly, advance, only=project)
+    except LedgerHeld:
+        done = through_daemon(loaded)
+    if as_json:
+        say_json({"targets": done.targets})
+    else:
+        for name, target in done.targets.items():
+            say(f"{name}: " + ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in target.items() if count))
+            if target["held_deletes"]:
+                say(f"  deletions are held by the brake; to let them pass: syncd resume {name} --allow-deletes")
+    stop(0 if done.whole else DIFFERS)
+
+
+@app.command()
+def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Configuration, source rights, file system, and a real write, read and delete in each target."""
+    from syncd.checking import check_all
+
+    findings = list(check_all(_loaded(config)))
+    if as_json:
+        say_json(
+            [
+                {"part": part, "what": f.what, "ok": f.ok, "warning": f.warning, "detail": f.detail}
+                for part, f in findings
+            ]
+        )
+    else:
+        for part, finding in findings:
+            mark = "ok  " if finding.ok else "warn" if finding.warning else "FAIL"
+            say(f"{mark}  {part}: {finding.what}" + (f" – {finding.detail}" if finding.detail else ""))
+    stop(0 if all(f.ok or f.warning for _, f in findings) else UNREACHABLE)
+
+
+@app.command()
+def plan(config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """What `sync` would write and delete, in objects and bytes. Writes nothing."""
+    from syncd.cli.progress import size
+    from syncd.foresight import foresee
+
+    found = foresee(_loaded(config))
+    if as_json:
+        say_json(found)
+        return
+    for name, target in found["targets"].items():
+        say(
+            f"{name}: {target['writes']} to write ({size(target['bytes'])}), {target['deletes']} to delete, "
+            f"{target['unchanged']} unchanged, {target['set_aside']} set aside"
+        )
+
+
+def _loaded(config: ConfigFile) -> Config:
+    from syncd import logs
+    from syncd.config import find, load
+
+    loaded = load(find(config))
+    logs.configure(loaded.root.log.format, loaded.root.log.level, loaded.secrets)
+    return loaded

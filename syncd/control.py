@@ -1,0 +1,96 @@
+"""The local control socket: one JSON object a line each way. Commands that steer talk to the daemon through it."""
+
+import json
+import os
+import socket
+import socketserver
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from syncd.errors import Misconfigured, Unavailable
+from syncd.ledger import Ledger
+from syncd.ledger.lane import LaneLedger
+
+Order: TypeAlias = dict[str, Any]
+LONGEST_ADDRESS = 100
+"""Bytes that the address of a Unix socket may have, on every system."""
+
+
+def address(state: Path) -> Path:
+    """Beside the ledger; for a long path a short name in the temporary folder."""
+    beside = state.resolve().with_name(state.name + ".sock")
+    if len(os.fsencode(beside)) <= LONGEST_ADDRESS:
+        return beside
+    return Path(tempfile.gettempdir()) / f"syncd-{sha256(os.fsencode(beside)).hexdigest()[:16]}.sock"
+
+
+def ask(state: Path, order: Order, *, timeout: float | None = None) -> Order | None:
+    """The daemon's answer, or None when no daemon runs. Raises Unavailable when it breaks off."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(timeout)
+        try:
+            client.connect(str(address(state)))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return None
+        client.sendall(json.dumps(order).encode() + b"\n")
+        answer = client.makefile("rb").readline()
+    if not answer:
+        raise Unavailable("the daemon ended before it answered; ask again, or look at its log")
+    found: Order = json.loads(answer)
+    return found
+
+
+@contextmanager
+def serve(state: Path, answer: Callable[[Order], Order]) -> Iterator[None]:
+    """Answer orders until the block ends; only this user may give them."""
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            try:
+                order = json.loads(self.rfile.readline(65536))
+                reply = answer(order) if isinstance(order, dict) else {"error": "an order is one JSON object"}
+            except json.JSONDecodeError:
+                reply = {"error": "an order is one JSON object"}
+            self.wfile.write(json.dumps(reply).encode() + b"\n")
+
+    class Server(socketserver.ThreadingUnixStreamServer):
+        daemon_threads = True
+
+    place = address(state)
+    place.unlink(missing_ok=True)
+    before = os.umask(0o177)
+    try:
+        server = Server(str(place), Handler)
+    finally:
+        os.umask(before)
+    thread = threading.Thread(target=server.serve_forever, args=(0.2,), name="control", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        place.unlink(missing_ok=True)
+
+
+def steer(
+    ledger: Ledger, what: str, *, target: str | None = None, allow_deletes: bool = False, project: int | None = None
+) -> list[str]:
+    """Pause or resume lanes in the ledger; returns what was done, one sentence each. The daemon sees it at its next step."""
+    lanes = ledger.lanes()
+    if target is not None and target not in lanes:
+        raise Misconfigured(f"there is no target {target!r}; there are {', '.join(sorted(lanes))}")
+    done = []
+    for name in [target] if target else sorted(lanes):
+        lane = LaneLedger(ledger, lanes[name])
+        if allow_deletes:
+            done.append(f"{name}: {lane.release(project)} held deletions may pass")
+        else:
+            lane.keep(paused=int(what == "pause"))
+            done.append(f"{name}: {what}d")
+    return done

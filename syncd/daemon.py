@@ -1,0 +1,143 @@
+"""The daemon: one thread follows the source, one thread per lane writes, and a control socket takes orders.
+
+A batch of signals counts when the ledger has it; only then is the source asked for the next one. SIGTERM and SIGINT drain and
+end with exit code 0; a second one stops at once.
+"""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import structlog
+
+from syncd import __version__, control
+from syncd.assembly import Assembly
+from syncd.errors import SyncdError
+from syncd.faults import fault_point
+from syncd.status import status_of
+
+log = structlog.get_logger()
+
+LONGEST_PAUSE = 30.0
+
+
+class Daemon:
+    """Runs an assembly until told to stop."""
+
+    def __init__(self, assembly: Assembly) -> None:
+        self._assembly = assembly
+        self._stop = threading.Event()
+        self._sweep_again = threading.Event()
+        self._source_error: str | None = None
+
+    def run(self) -> None:
+        """Blocks until SIGTERM or SIGINT; what is in hand is finished within `shutdown_seconds`."""
+        a = self._assembly
+        threads = [threading.Thread(target=self._follow_source, name="source", daemon=True)]
+        threads += [
+            threading.Thread(target=lane.run, args=(self._stop, self._instance), name=lane.settings.name, daemon=True)
+            for lane in a.lanes
+        ]
+        with self._signals(), control.serve(a.config.root.state.path, self._order):
+            log.info(
+                "started", version=__version__, source=a.source.where, targets=[lane.target.where for lane in a.lanes]
+            )
+            for thread in threads:
+                thread.start()
+            self._stop.wait()
+            log.info("stopping")
+            self._drain(threads)
+        log.info("stopped")
+
+    def _drain(self, threads: list[threading.Thread]) -> None:
+        deadline = time.monotonic() + self._assembly.config.root.shutdown_seconds
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.is_alive():
+                log.warning("left unfinished", thread=thread.name)
+        for lane in self._assembly.lanes:
+            try:
+                lane.last_words()
+            except SyncdError as error:
+                log.warning("last state not stored", target=lane.settings.name, reason=str(error))
+
+    def _instance(self) -> str:
+        return self._assembly.instance()
+
+    def _follow_source(self) -> None:
+        a, pause = self._assembly, 0.5
+        numbers = [lane.lane.id for lane in a.lanes]
+        while not self._stop.is_set():
+            try:
+                a.instance()
+                self._sweep_again.clear()
+                for batch in a.source.watch(a.ledger, a.ledger.fact("position"), self._sweep_again):
+                    if a.ledger.record(batch, numbers):
+                        fault_point("signals recorded")
+                        for lane in a.lanes:
+                            lane.wake.set()
+                    self._source_error, pause = None, 0.5
+                    if self._stop.is_set():
+                        return
+            except SyncdError as error:
+                if str(error) != self._source_error:
+                    log.error("source unreachable", source=a.source.where, reason=str(error))  # noqa: TRY400
+                self._source_error = str(error)
+                self._stop.wait(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+
+    # --- orders --------------------------------------------------------------------------------------------------
+
+    def _order(self, order: dict[str, Any]) -> dict[str, Any]:
+        match order:
+            case {"order": "status"}:
+                return self.status()
+            case {"order": "sync"}:
+                return self._sync()
+            case {"order": "pause" | "resume" as what, **rest}:
+                return {"done": control.steer(self._assembly.ledger, what, **rest)}
+            case _:
+                return {"error": f"unknown order {order.get('order')!r}"}
+
+    def status(self) -> dict[str, Any]:
+        a = self._assembly
+        states = {lane.settings.name: lane.status for lane in a.lanes}
+        return status_of(a.ledger, running=True, pid=os.getpid(), states=states, source_error=self._source_error)
+
+    def _sync(self) -> dict[str, Any]:
+        """Sweep again and wait until every lane that can has settled it."""
+        began = time.time()
+        self._assembly.ledger.swept_at = 0.0
+        self._sweep_again.set()
+        while not self._stop.wait(0.1):
+            status = self.status()
+            if self._source_error:
+                return {"error": self._source_error, "unreachable": True}
+            if self._assembly.ledger.swept_at >= began and all(
+                t["state"] in ("paused", "unreachable", "refused", "standing by") or t["dirty"] == 0
+                for t in status["targets"].values()
+            ):
+                return status
+        return {"error": "the daemon is stopping"}
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        def stop(number: int, _: FrameType | None) -> None:
+            if self._stop.is_set():
+                os._exit(128 + number)
+            self._stop.set()
+            self._sweep_again.set()
+            for lane in self._assembly.lanes:
+                lane.wake.set()
+
+        before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

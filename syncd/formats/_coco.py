@@ -1,0 +1,142 @@
+"""What the COCO family shares: one file of images, annotations, categories and info, in this order.
+
+What changes with every task stands in the middle, what changes with all of them at the end. Image ids are task ids.
+"""
+
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Iterable
+from typing import ClassVar
+
+import orjson
+from pydantic import Field
+
+from syncd.formats import AnnotationPolicy, Context, Format, Names, Options, Rendering, Section, SharedFile, Skipped
+from syncd.formats._coco_entries import Entry, Figure, Sheet, entries
+from syncd.formats._images import UNKNOWN_SIZE, Page, has_pages, image_size, pages, unsized
+from syncd.formats._keypoints import DEFAULT_CATEGORY, keypoint_groups
+from syncd.formats._names import file_name
+from syncd.formats._regions import Region, Shape, class_names, image_shapes, is_shape_tag, regions
+from syncd.formats._select import annotations, newest_update, to_json
+from syncd.labelstudio.labelconfig import is_region_label, keypoint_names
+from syncd.model import LabelSchema, TaskJson
+
+
+class CocoOptions(Options):
+    """Options of the COCO family."""
+
+    category_base: int = Field(default=0, ge=0, le=1000, description="category id of class number 0")
+
+
+class CocoFormat(Format):
+    """A COCO-like file. Members say which shapes they hold, and how a shape becomes a segmentation."""
+
+    Options = CocoOptions
+    options: CocoOptions
+    holds: ClassVar[frozenset[Shape]]
+    path: ClassVar[str] = "result.json"
+
+    @abstractmethod
+    def figure(self, region: Region, width: int, height: int, task: int) -> Figure | None:
+        """A region of a shape in `holds`; None when nothing of it lies on the image. TaskRejected when broken."""
+
+    def accepts(self, schema: LabelSchema) -> str | None:
+        if image_shapes(schema) & self.holds:
+            return None
+        return (
+            f"no control of the label configuration draws labelled {', '.join(sorted(self.holds))} shapes on an Image"
+        )
+
+    def names(self, task: TaskJson, schema: LabelSchema, policy: AnnotationPolicy) -> Names:
+        used = annotations(task, policy)
+        classes = class_names(used, schema, task=task["id"])
+        if keypoint_names(schema) and any(
+            None in keypoint_groups(regions(one, schema, task=task["id"])[0]) for one in used
+        ):
+            classes |= {DEFAULT_CATEGORY}
+        return Names(classes=classes)
+
+    def media(self, task: TaskJson, schema: LabelSchema) -> Iterable[str]:
+        return unsized(task, schema)
+
+    def render(self, task: TaskJson, context: Context) -> Rendering:
+        used = annotations(task, context.policy, all_tasks=context.all_tasks)
+        if not used:
+            return Rendering()
+        sheet = self._sheet(task, used, context)
+        images = [self.image(page, sheet) for page in sheet.pages.values() if page.number in sheet.sizes]
+        if len(images) < len(sheet.pages):
+            sheet.leave_out(UNKNOWN_SIZE, len(sheet.pages) - len(images))
+        made: list[Entry] = []
+        for annotation in used:
+            made += self.complete(entries(annotation, sheet, self.figure), annotation)
+        return Rendering(
+            fragments={
+                name: to_json(listed, task=sheet.task)[1:-1]
+                for name, listed in (("images", images), ("annotations", made))
+                if listed
+            },
+            items=len(images),
+            updated_at=newest_update(used),
+            skipped=tuple(Skipped(reason, count) for reason, count in sorted(sheet.skipped.items())),
+        )
+
+    def _sheet(self, task: TaskJson, used: list[TaskJson], context: Context) -> Sheet:
+        schema = context.schema
+        shown = pages(task, schema)
+        sizes = {}
+        for page in shown.values():
+            size = image_size(task, page, used[0], context)
+            if size is not None:
+                sizes[page.number] = size
+        controls = schema.controls.values()
+        has_keypoints = any(control.type == "KeyPointLabels" for control in controls)
+        return Sheet(
+            task=task["id"],
+            context=context,
+            holds=self.holds,
+            category_base=self.options.category_base,
+            pages=shown,
+            sizes=sizes,
+            keypoints={name: at for at, name in enumerate(keypoint_names(schema))} if has_keypoints else {},
+            skipped=Counter(),
+            has_pages=has_pages(schema),
+            has_keypoints=has_keypoints,
+            has_questions=any(not (is_shape_tag(control) or is_region_label(control)) for control in controls),
+        )
+
+    def image(self, page: Page, sheet: Sheet) -> Entry:
+        """The entry of one image."""
+        width, height = sheet.sizes[page.number]
+        name = file_name(page.address, sheet.task)
+        entry = {"width": width, "height": height, "id": sheet.image_id(page), "file_name": name}
+        return entry if page.address is None else entry | {"uri": page.address}
+
+    def complete(self, made: list[Entry], annotation: TaskJson) -> list[Entry]:
+        """The entries of one annotation with what this format says besides."""
+        return made
+
+    def category(self, name: str, number: int, schema: LabelSchema) -> Entry:
+        """The entry of one class; with keypoints in the project, any class can have them."""
+        entry: Entry = {"id": number + self.options.category_base, "name": name}
+        parts = keypoint_names(schema)
+        return entry | {"supercategory": "", "keypoints": parts, "skeleton": []} if parts else entry
+
+    def info(self, newest: str) -> Entry:
+        """The file's own description. `newest` stands for the time of making, so that bytes depend on data only."""
+        return {
+            "year": int(newest[:4] or 0),
+            "version": "1.0",
+            "description": "",
+            "contributor": "Label Studio",
+            "url": "",
+            "date_created": newest,
+        }
+
+    def shared_files(self, context: Context, *, newest: str = "") -> Iterable[SharedFile]:
+        numbered = sorted(context.classes.items(), key=lambda item: item[1])
+        categories = [self.category(name, number, context.schema) for name, number in numbered]
+        end = orjson.dumps({"categories": categories, "info": self.info(newest)})
+        images = Section("images", b'{"images":[', b",", b"],")
+        annotated = Section("annotations", b'"annotations":[', b",", b"]," + end[1:])
+        yield SharedFile(self.path, (images, annotated))

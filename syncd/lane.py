@@ -1,0 +1,208 @@
+"""A lane keeps one target true: opens it, holds its lease, drains what is due, then says so in journal and state.
+
+Lanes know nothing of each other: a dead target stops neither another one nor the source.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import structlog
+
+from syncd.bucket import ProjectFiles, adopt, claim_marker
+from syncd.claims import claims_of, iso, store_claims
+from syncd.errors import Misconfigured, SyncdError, Unavailable
+from syncd.journal import Journal
+from syncd.lease import LEASE_SECONDS, Heartbeat, Lease
+from syncd.ledger import Ledger
+from syncd.ledger.lane import LaneLedger
+from syncd.pipeline import Pipeline
+from syncd.planning import LaneSettings, Planner
+from syncd.sources import Source
+from syncd.targets import Target
+
+log = structlog.get_logger()
+
+COALESCE_SECONDS = 0.1
+"""Label Studio commits one submission in several steps; signals this close together are one."""
+STATE_SECONDS = 10.0
+"""state.json is rewritten at least this often, also when nothing happens."""
+LONGEST_PAUSE = 60.0
+
+
+class Lane:
+    """One target's lane. `run` is its thread; `once` is one full pass for `syncd sync`."""
+
+    def __init__(
+        self,
+        settings: LaneSettings,
+        *,
+        source: Source,
+        target: Target,
+        ledger: Ledger,
+        claims_seconds: float = 5,
+        journal_days: float = 30,
+    ) -> None:
+        self.settings = settings
+        self.target = target
+        self.ledger = ledger
+        number, self._is_new = ledger.lane(settings.name, where=target.where)
+        self.lane = LaneLedger(ledger, number)
+        self.wake = threading.Event()
+        self.status = "starting"
+        self._claims_seconds = claims_seconds
+        self._projects = ProjectFiles(target, ledger, self.lane)
+        self.pipeline = Pipeline(
+            Planner(settings, source, target, ledger, self.lane),
+            target,
+            ledger,
+            self.lane,
+            before_puts=self._projects.announce,
+        )
+        self._journal = Journal(target, self.lane, days=journal_days)
+        self._lease = Lease(target, ledger.id)
+        self._heartbeat = Heartbeat(self._lease)
+        self._opened = False
+        self._state_at = 0.0
+        self._quarantine = b""
+        self._said = -1
+
+    # --- one pass ------------------------------------------------------------------------------------------------
+
+    def open(self, instance: str) -> None:
+        """Connect, check whose prefix it is, become the writer. Raises Misconfigured when another daemon writes here."""
+        self._connect(instance)
+        deadline = time.monotonic() + LEASE_SECONDS + 5
+        while not self._take_lease():
+            if time.monotonic() > deadline:
+                raise Unavailable(
+                    f"{self.target.where} is being written by the syncd on {self._lease.other}; stop that one first"
+                )
+            time.sleep(0.5)
+
+    def once_so_far(self, progress: Callable[[int], None] = lambda _: None) -> None:
+        """Write what is due by now, while the source is still being swept."""
+        self.pipeline.drain(self._lease.may_write, progress)
+
+    def once(self, progress: Callable[[int], None] = lambda _: None) -> None:
+        """Settle everything that is due and say so. Raises Unavailable when the lease is lost on the way."""
+        self.lane.retry_quarantine()
+        while self._due_soon():
+            self.pipeline.drain(self._lease.may_write, progress)
+            if not self._lease.may_write():
+                raise Unavailable(f"the lease of {self.target.where} was lost; another syncd may have taken over")
+            if self._due_soon():
+                time.sleep(COALESCE_SECONDS)  # a task that was read too early is looked at once more
+        self._projects.refresh()
+        self.say()
+
+    def last_words(self) -> None:
+        """At the end: what was done until now, so that readers know."""
+        if self._opened and self._lease.may_write():
+            self.say()
+
+    def _due_soon(self) -> bool:
+        return self.lane.is_due()
+
+    def close(self) -> None:
+        """Let the next writer in and let go of the target."""
+        self._heartbeat.stop()
+        try:
+            if self._opened:
+                self._lease.release()
+        except SyncdError as error:
+            log.warning("lease not released", target=self.settings.name, reason=str(error))
+        self.pipeline.close()
+        self.target.close()
+
+    # --- the daemon's thread -------------------------------------------------------------------------------------
+
+    def run(self, stop: threading.Event, instance: Callable[[], str]) -> None:
+        """Keep the target true until `stop`; what cannot be done now is tried again with back-off."""
+        pause = 0.5
+        while not stop.is_set():
+            try:
+                if not self._opened:
+                    self._connect(instance())
+                if self._stand_by(stop):
+                    self._heartbeat.start()
+                    self._follow(stop)
+                    pause = 0.5
+            except SyncdError as error:
+                self.status = "refused" if isinstance(error, Misconfigured) else "unreachable"
+                self._remember(error)
+                log.error("target " + self.status, target=self.settings.name, reason=str(error))
+                stop.wait(pause * random.uniform(0.7, 1.3))  # noqa: S311 - jitter
+                pause = min(pause * 2, LONGEST_PAUSE)
+        self.status = "stopped"
+
+    def _follow(self, stop: threading.Event) -> None:
+        while not stop.is_set() and self._lease.remaining() > 0:
+            if self.lane.facts().paused:
+                self.status = "paused"
+                stop.wait(0.5)
+                continue
+            self.lane.retry_quarantine(now=time.time())
+            if self.lane.take(1):
+                self.status = "catching up"
+                stop.wait(COALESCE_SECONDS)
+                self.pipeline.drain(
+                    lambda: self._lease.may_write() and not stop.is_set() and not self.lane.facts().paused
+                )
+            self._projects.refresh()
+            if time.monotonic() >= self._state_at and self._lease.may_write():
+                self.say()
+            self._remember(None)
+            self.status = "current"
+            self.wake.wait(timeout=min(0.25, self._claims_seconds))
+            self.wake.clear()
+
+    def _stand_by(self, stop: threading.Event) -> bool:
+        while not stop.is_set():
+            if self._take_lease():
+                return True
+            if self.status != "standing by":
+                log.info("standing by", target=self.settings.name, writer=self._lease.other)
+            self.status = "standing by"
+            stop.wait(2)
+        return False
+
+    # --- steps ---------------------------------------------------------------------------------------------------
+
+    def say(self) -> None:
+        """Journal first, then what it proves."""
+        claims = claims_of(self.ledger, self.lane)
+        seq = self._journal.flush()
+        self._quarantine = store_claims(claims, self.target, self.lane, seq, self._quarantine)
+        busy = claims.state["dirty"] or seq != self._said
+        self._said = seq
+        self._state_at = time.monotonic() + (
+            self._claims_seconds if busy else min(STATE_SECONDS, self._claims_seconds * 2)
+        )
+
+    def _connect(self, instance: str) -> None:
+        self.target.open()
+        claim_marker(self.target, instance)
+        self._opened = True
+
+    def _take_lease(self) -> bool:
+        if not self._lease.take():
+            return False
+        self._journal.take_over()
+        facts = self.lane.facts()
+        if self._is_new:
+            found = adopt(self.target, self.lane)
+            if found:
+                log.info("files adopted", target=self.settings.name, files=found)
+        if facts.selection != self.settings.selection:
+            self.lane.dirty_everything()
+            self.lane.keep(selection=self.settings.selection)
+        self._is_new = False
+        return True
+
+    def _remember(self, error: SyncdError | None) -> None:
+        known = self.lane.facts().error
+        if (str(error) if error else None) != known:
+            self.lane.keep(error=str(error) if error else None, error_at=iso(datetime.now(UTC)))

@@ -1,0 +1,167 @@
+"""Settling: what one batch came to, made durable in a single transaction."""
+
+import json
+import sqlite3
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import orjson
+
+from syncd.ledger import Ledger
+
+HOUR_MINUTES = 60
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A task's object as this lane left it. `digest` None: not known for sure; `md5` is a listing's, when it gave one."""
+
+    task: int
+    project: int
+    key: str
+    digest: bytes | None
+    etag: str | None
+    size: int
+    md5: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A journal line without its number."""
+
+    op: str
+    kind: str
+    key: str
+    project: int
+    task: int | None = None
+    digest: bytes | None = None
+    etag: str | None = None
+    source_updated_at: str | None = None
+
+    def json(self, seq: int, at: str) -> bytes:
+        """The line as it stands in the journal object, newline included."""
+        line = {
+            "seq": seq,
+            "op": self.op,
+            "kind": self.kind,
+            "key": self.key,
+            "project": self.project,
+            "task": self.task,
+        }
+        digest = None if self.digest is None else f"sha256:{self.digest.hex()}"
+        line |= {"digest": digest, "etag": self.etag, "source_updated_at": self.source_updated_at, "at": at}
+        return orjson.dumps({k: v for k, v in line.items() if v is not None}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+@dataclass(slots=True)
+class Settlement:
+    """What one batch came to; written to the ledger in one transaction."""
+
+    number: int
+    """The newest batch of signals when the tasks were read."""
+    settled: list[tuple[int, bytes | None]] = field(default_factory=list)
+    """(task, token of the state read; None: it is gone)."""
+    stored: list[File] = field(default_factory=list)
+    deleted: list[File] = field(default_factory=list)
+    held: list[int] = field(default_factory=list)
+    quarantined: list[tuple[int, int, str]] = field(default_factory=list)
+    """(task, project, reason)."""
+    lines: list[Line] = field(default_factory=list)
+    created: dict[int, int] = field(default_factory=dict)
+    """Files that were not there before, per project; `dropped` likewise for those that are gone now."""
+    dropped: dict[int, int] = field(default_factory=dict)
+
+
+def settle(ledger: Ledger, lane: int, batch: Settlement) -> None:
+    """One transaction: what was written, what is clean, the journal lines. Signals newer than the reading stay."""
+    with ledger.transaction() as t:
+        t.executemany(
+            f"INSERT OR REPLACE INTO written_{lane} VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [(f.task, f.project, f.key, f.digest, f.etag, f.size, f.md5) for f in batch.stored],
+        )
+        t.executemany(
+            f"DELETE FROM written_{lane} WHERE task = ? AND key = ?", [(f.task, f.key) for f in batch.deleted]
+        )
+        _set_aside(t, lane, batch)
+        _clean(t, lane, batch)
+        _count(t, lane, batch)
+        add_lines(t, lane, batch.lines)
+
+
+def add_lines(t: sqlite3.Connection, lane: int, lines: Sequence[Line]) -> None:
+    """Number journal lines and put them in the outbox, within the transaction that makes them true."""
+    if not lines:
+        return
+    seq: int = t.execute("SELECT journal_seq FROM lanes WHERE id = ?", (lane,)).fetchone()[0]
+    at = _now()
+    t.executemany(
+        f"INSERT INTO outbox_{lane} VALUES (?, ?)",
+        [(seq + n, line.json(seq + n, at)) for n, line in enumerate(lines, 1)],
+    )
+    t.execute("UPDATE lanes SET journal_seq = ? WHERE id = ?", (seq + len(lines), lane))
+
+
+def this_minute() -> int:
+    return int(time.time() // 60)
+
+
+def _set_aside(t: sqlite3.Connection, lane: int, batch: Settlement) -> None:
+    """Quarantined tasks are tried again after 1, 2, 3 … 60 minutes, and whenever they change."""
+    t.executemany(
+        f"INSERT INTO quarantine_{lane} VALUES (?, ?, ?, ?, 1, ?) ON CONFLICT (task) DO UPDATE SET "
+        "reason = excluded.reason, attempts = attempts + 1, retry_at = excluded.retry_at + min(attempts, 59) * 60",
+        [(task, project, reason, _now(), time.time() + 60) for task, project, reason in batch.quarantined],
+    )
+    if t.execute(f"SELECT EXISTS (SELECT 1 FROM quarantine_{lane})").fetchone()[0]:
+        set_aside = {task for task, _, _ in batch.quarantined}
+        clean = [(task,) for task, _ in batch.settled if task not in set_aside]
+        t.executemany(f"DELETE FROM quarantine_{lane} WHERE task = ?", clean)
+
+
+def _clean(t: sqlite3.Connection, lane: int, batch: Settlement) -> None:
+    """Take off the dirty set what was read in the very state that was signalled."""
+    number = batch.number
+    tokens = [(task, token, number) for task, token in batch.settled]
+    # A signal that did not look gets its token from the reading.
+    t.executemany("UPDATE seen SET token = ?2 WHERE task = ?1 AND token IS NULL", [row[:2] for row in tokens if row[1]])
+    t.executemany(
+        f"DELETE FROM dirty_{lane} WHERE task = ?1 AND last <= ?3 AND (SELECT token FROM seen WHERE task = ?1) IS ?2",
+        tokens,
+    )
+    rows = t.execute(
+        f"UPDATE dirty_{lane} SET first = CASE WHEN last > ?1 THEN ?1 + 1 ELSE first END, "
+        "not_before = CASE WHEN last > ?1 THEN 0 ELSE ?2 END WHERE task IN (SELECT value FROM json_each(?3)) RETURNING task, last",
+        (number, time.time() + 0.1, json.dumps([task for task, _ in batch.settled])),
+    ).fetchall()
+    # Read in a state that the source had not signalled: remember that one and look once more, in case it was undone since.
+    early = {task for task, last in rows if last <= number}
+    t.executemany(
+        "UPDATE seen SET token = ?2 WHERE task = ?1",
+        [row[:2] for row in tokens if row[0] in early and row[1]],
+    )
+    t.executemany(
+        f"UPDATE dirty_{lane} SET held = 1 WHERE task = ? AND last <= ?",
+        [(task, number) for task in batch.held],
+    )
+
+
+def _count(t: sqlite3.Connection, lane: int, batch: Settlement) -> None:
+    minute = this_minute()
+    t.execute(f"DELETE FROM moves_{lane} WHERE minute <= ?", (minute - HOUR_MINUTES,))
+    for project in batch.created.keys() | batch.dropped.keys():
+        created, dropped = batch.created.get(project, 0), batch.dropped.get(project, 0)
+        t.execute(
+            f"INSERT INTO files_{lane} VALUES (?1, ?2) ON CONFLICT (project) DO UPDATE SET tasks = tasks + ?2",
+            (project, created - dropped),
+        )
+        t.execute(
+            f"INSERT INTO moves_{lane} VALUES (?1, ?2, ?3, ?4) ON CONFLICT (project, minute) "
+            "DO UPDATE SET created = created + ?3, deleted = deleted + ?4",
+            (project, minute, created, dropped),
+        )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

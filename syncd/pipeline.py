@@ -1,0 +1,188 @@
+"""One lane's straight line: take dirty tasks, read them whole, compare digests, write, settle. No sleeping, no signals.
+
+    plan ─▶ mark in flight ─▶ put ─▶ delete ─▶ settle in one transaction
+
+A crash at any point repeats work with the same bytes. The next batch is prepared while one is being written.
+"""
+
+from collections.abc import Callable, Collection
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import orjson
+import structlog
+
+from syncd.errors import Unavailable
+from syncd.faults import fault_point
+from syncd.layout import tombstone_key
+from syncd.ledger import Ledger
+from syncd.ledger.lane import LaneLedger
+from syncd.ledger.settle import File, Line, Settlement, settle
+from syncd.planning import Plan, Planner, Put
+from syncd.targets import Deleted, Failed, Object, Refused, Target, Written
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Totals:
+    """What a lane did since the process started, for status, logs and metrics."""
+
+    written: int = 0
+    bytes: int = 0
+    deleted: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+    conflicts: int = 0
+
+
+class Pipeline:
+    """Carries out one lane's plans. `drain` is called by one thread."""
+
+    def __init__(
+        self,
+        planner: Planner,
+        target: Target,
+        ledger: Ledger,
+        lane: LaneLedger,
+        *,
+        before_puts: Callable[[Collection[int]], None],
+    ) -> None:
+        """`before_puts` makes sure of what must be there before the first task object of some projects."""
+        self.planner = planner
+        self._before_puts = before_puts
+        self.totals = Totals()
+        self._target = target
+        self._ledger = ledger
+        self._lane = lane
+        self._ahead = ThreadPoolExecutor(1, thread_name_prefix=f"plan-{planner.settings.name}")
+
+    def close(self) -> None:
+        self._ahead.shutdown(cancel_futures=True)
+
+    def drain(self, may_write: Callable[[], bool], progress: Callable[[int], None] = lambda _: None) -> int:
+        """Work until nothing is due or `may_write` says no; returns how many tasks were looked at.
+
+        Raises Unavailable when source or target are out of reach: nothing is lost, what is not settled stays due.
+        """
+        done = 0
+        plan = self.planner.next()
+        while plan.tasks() and may_write():
+            following: Future[Plan] = self._ahead.submit(self.planner.next, plan.tasks())
+            try:
+                self.carry_out(plan)
+            finally:
+                following.exception()
+            done += len(plan.tasks())
+            progress(len(plan.tasks()))
+            plan = following.result()
+        return done
+
+    def carry_out(self, plan: Plan) -> None:
+        """Write a plan and settle it. When the store fails midway, what is known to be there is settled first."""
+        result = Settlement(plan.number, held=plan.held, quarantined=list(plan.rejected), stored=plan.recognised)
+        fault_point("before in-flight mark")
+        touched = [p.before or p.file for p in plan.puts] + plan.deletes
+        if touched:
+            self._lane.mark_in_flight(touched)
+            self._before_puts({p.file.project for p in plan.puts})
+        fault_point("after in-flight mark")
+        unknown = {f.task for f in touched}
+        try:
+            self._put(plan.puts, result, unknown)
+            fault_point("after puts")
+            moved = [
+                p.before for p in plan.puts if p.before and p.before.key != p.file.key and p.file.task not in unknown
+            ]
+            self._delete([*moved, *plan.deletes], result, unknown)
+            fault_point("after deletes")
+        finally:
+            result.settled = [(task, token) for task, token in plan.tokens.items() if task not in unknown]
+            settle(self._ledger, self._lane.id, result)
+            self._count(plan, result)
+        fault_point("after settling")
+
+    def _put(self, puts: list[Put], result: Settlement, unknown: set[int]) -> None:
+        by_key = {p.object.key: p for p in puts}
+        for answer in self._target.put_many([p.object for p in puts]) if puts else ():
+            put = by_key[answer.key]
+            outcome = self._look(put, result) if isinstance(answer, Refused) else answer
+            if isinstance(outcome, Written):
+                self._stored(put, outcome.etag, result)
+                unknown.discard(put.file.task)
+            elif isinstance(outcome, Failed):
+                result.quarantined.append((put.file.task, put.file.project, outcome.reason))
+                unknown.discard(put.file.task)
+
+    def _stored(self, put: Put, etag: str | None, result: Settlement) -> None:
+        file = replace(put.file, etag=etag)
+        result.stored.append(file)
+        if put.before is None or put.before.size < 0 or put.before.project != file.project:
+            result.created[file.project] = result.created.get(file.project, 0) + 1
+        result.lines.append(
+            Line("put", "task", file.key, file.project, file.task, file.digest, etag, put.object.source_version)
+        )
+
+    def _look(self, put: Put, result: Settlement) -> Written | None:
+        """A condition did not hold. Our own write whose answer was lost counts as written; else the task is read again."""
+        found = self._target.head(put.object.key)
+        if found is not None and found.digest == put.object.digest:
+            return Written(put.object.key, found.etag)
+        self.totals.conflicts += 1
+        log.info("object changed by someone else", target=self.planner.settings.name, key=put.object.key)
+        size = put.before.size if put.before and put.before.key == put.file.key else -1
+        result.stored.append(replace(put.file, digest=None, etag=found.etag if found else None, size=size))
+        return None
+
+    def _delete(self, files: list[File], result: Settlement, unknown: set[int]) -> None:
+        if not files:
+            return
+        by_key = {f.key: f for f in files}
+        if self.planner.settings.deletes == "tombstone":
+            self._keep_tombstones(files)
+        for outcome in self._target.delete_many(list(by_key)):
+            file = by_key[outcome.key]
+            if isinstance(outcome, Deleted):
+                result.deleted.append(file)
+                result.lines.append(Line("delete", "task", file.key, file.project, file.task))
+                if file.size >= 0:
+                    result.dropped[file.project] = result.dropped.get(file.project, 0) + 1
+            elif isinstance(outcome, Failed):
+                result.quarantined.append((file.task, file.project, outcome.reason))
+            unknown.discard(file.task)
+
+    def _keep_tombstones(self, files: list[File]) -> None:
+        """The last document of a task goes to `_syncd/deleted/` before its object goes."""
+        kept = []
+        for file in files:
+            last = self._target.get(file.key)
+            if last is not None and last.body is not None:
+                body = orjson.dumps(
+                    {"project": file.project, "task": file.task, "document": orjson.Fragment(last.body)}
+                )
+                kept.append(Object(tombstone_key(file.project, file.task), body, digest=last.digest or ""))
+        for outcome in self._target.put_many(kept) if kept else ():
+            if not isinstance(outcome, Written):
+                raise Unavailable(
+                    f"the tombstone {outcome.key} cannot be stored in {self._target.where}; its task is kept"
+                )
+
+    def _count(self, plan: Plan, result: Settlement) -> None:
+        done = self.totals
+        done.written += sum(1 for line in result.lines if line.op == "put")
+        done.deleted += sum(1 for line in result.lines if line.op == "delete")
+        done.bytes += sum(f.size for f in result.stored if f.digest is not None)
+        done.unchanged += plan.unchanged
+        done.rejected += len(result.quarantined)
+        if plan.tasks():
+            log.info(
+                "batch settled",
+                target=self.planner.settings.name,
+                tasks=len(plan.tasks()),
+                written=sum(1 for line in result.lines if line.op == "put"),
+                deleted=len(result.deleted),
+                unchanged=plan.unchanged,
+                set_aside=len(result.quarantined),
+            )
+            for line in result.lines:
+                log.debug("object " + line.op, target=self.planner.settings.name, key=line.key)

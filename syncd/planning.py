@@ -1,0 +1,181 @@
+"""What a batch of dirty tasks asks of a target: reads, compares, decides. Writes nothing, so `syncd plan` uses it too."""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from hashlib import md5, sha256
+from typing import Literal
+
+import structlog
+
+from syncd import brake
+from syncd.errors import TaskRejected
+from syncd.layout import Layout, task_key
+from syncd.ledger import Ledger
+from syncd.ledger.lane import LaneLedger
+from syncd.ledger.settle import File
+from syncd.model import DocumentShape, TaskDocument
+from syncd.sources import Gone, ProjectChoice, Source, chosen
+from syncd.targets import Capabilities, Object, Target
+
+log = structlog.get_logger()
+
+BATCH_BYTES = 64 * 1024 * 1024
+"""Bodies held at once; a batch of large documents is cut short, the rest stays due."""
+
+Deletes = Literal["delete", "tombstone", "keep"]
+
+
+@dataclass(frozen=True, slots=True)
+class LaneSettings:
+    """What a target's configuration says to the pipeline."""
+
+    name: str
+    shape: DocumentShape = field(default_factory=DocumentShape)
+    projects: ProjectChoice = "all"
+    layout: Layout = "project"
+    deletes: Deletes = "delete"
+    max_delete_ratio: float = 0.2
+
+    @property
+    def selection(self) -> str:
+        """Changes when other documents, or other keys, are asked for: then every task is looked at again."""
+        return repr((self.shape, self.projects, self.layout))
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """One object to store, and the file it replaces, at the same key or another one."""
+
+    object: Object
+    file: File
+    before: File | None
+
+
+@dataclass(slots=True)
+class Plan:
+    """What one batch comes to. `tokens` has every task decided on: the state that was read, None when it is gone."""
+
+    number: int
+    """The newest batch of signals before the tasks were read."""
+    tokens: dict[int, bytes | None] = field(default_factory=dict)
+    puts: list[Put] = field(default_factory=list)
+    deletes: list[File] = field(default_factory=list)
+    recognised: list[File] = field(default_factory=list)
+    """Files whose body was found to be right already, though the ledger did not know."""
+    unchanged: int = 0
+    held: list[int] = field(default_factory=list)
+    rejected: list[tuple[int, int, str]] = field(default_factory=list)
+    """(task, project, reason)."""
+
+    def tasks(self) -> set[int]:
+        return {*self.tokens, *self.held}
+
+    @property
+    def bytes(self) -> int:
+        return sum(p.file.size for p in self.puts)
+
+
+class Planner:
+    """Decides for one lane."""
+
+    def __init__(
+        self, settings: LaneSettings, source: Source, target: Target, ledger: Ledger, lane: LaneLedger
+    ) -> None:
+        self.settings = settings
+        self._source = source
+        self._target = target
+        self._ledger = ledger
+        self._lane = lane
+        self._turn = 0
+
+    def next(self, without: Collection[int] = ()) -> Plan:
+        """A plan for the next due tasks, those in `without` left out; empty when nothing is due."""
+        number = self._ledger.number
+        due = self._lane.take(self._target.batch, turn=self._turn, without=without)
+        plan = self.decide([d.task for d in due], {d.task for d in due if d.released}, number)
+        if plan.puts:
+            self._turn = plan.puts[-1].file.project + 1
+        return plan
+
+    def decide(self, tasks: Sequence[int], released: Collection[int], number: int) -> Plan:
+        """Read the tasks and compare. Raises Unavailable when the source, or a look at the target, is out of reach."""
+        plan = Plan(number)
+        if not tasks:
+            return plan
+        known = self._lane.files(tasks)
+        selected = frozenset(p.id for p in chosen(self.settings.projects, self._ledger.projects().values()))
+        can = self._target.capabilities
+        leaving: list[File] = []
+        size = 0
+        for read in self._source.read(tasks, self.settings.shape):
+            file = known.get(read.task)
+            plan.tokens[read.task] = None if isinstance(read, Gone) else read.token
+            if isinstance(read, TaskRejected):
+                plan.rejected.append((read.task, file.project if file else 0, str(read)))
+            elif isinstance(read, Gone) or read.body is None or read.project not in selected:
+                leaving += [file] if file else []
+            else:
+                self._compare(plan, read, read.body, file, can)
+                size += len(read.body)
+                if size > BATCH_BYTES:
+                    break
+        self._let_go(plan, leaving, released)
+        return plan
+
+    def _compare(self, plan: Plan, document: TaskDocument, body: bytes, file: File | None, can: Capabilities) -> None:
+        hashed = sha256(body)
+        key = task_key(document.project, document.task, self.settings.layout)
+        now = File(document.task, document.project, key, hashed.digest(), file.etag if file else None, len(body))
+        if file is not None and file.key == key and self._holds(file, body, hashed.digest()):
+            plan.unchanged += 1
+            if file.digest is None:
+                plan.recognised.append(now)
+            return
+        same_key = file is not None and file.key == key
+        stored = Object(
+            key,
+            body,
+            f"sha256:{hashed.hexdigest()}",
+            source_version=document.updated_at,
+            if_match=file.etag if file and same_key and can.if_match else None,
+            if_absent=file is None and can.create_if_absent,
+        )
+        plan.puts.append(Put(stored, now, file))
+
+    def _holds(self, file: File, body: bytes, digest: bytes) -> bool:
+        """Whether the object is known to hold this body: by our digest, by a listing's size and checksum, or by a look."""
+        if file.digest is not None:
+            return file.digest == digest
+        if file.size != len(body):
+            return False
+        if file.md5 is not None:
+            return file.md5 == md5(body, usedforsecurity=False).hexdigest()
+        found = self._target.head(file.key)
+        if found is not None and found.digest is None:
+            found = self._target.get(file.key)
+            return found is not None and found.body == body
+        return found is not None and found.digest == f"sha256:{digest.hex()}"
+
+    def _let_go(self, plan: Plan, leaving: Sequence[File], released: Collection[int]) -> None:
+        if self.settings.deletes == "keep" or not leaving:
+            return
+        if not self._ledger.swept:
+            # Until one full sweep has been seen, a task that is not there may just not have been shown yet.
+            for file in leaving:
+                del plan.tokens[file.task]
+            return
+        empty = not self._ledger.seen_any()
+        asking = Counter(f.project for f in leaving if f.task not in released)
+        ratio = self.settings.max_delete_ratio
+        stopped = {
+            p for p, n in asking.items() if brake.holds(self._lane, p, n, max_delete_ratio=ratio, source_is_empty=empty)
+        }
+        for file in leaving:
+            if file.project in stopped and file.task not in released:
+                plan.held.append(file.task)
+                del plan.tokens[file.task]
+            else:
+                plan.deletes.append(file)
+        if plan.held:
+            log.warning("deletions held", target=self.settings.name, projects=sorted(stopped), tasks=len(plan.held))
