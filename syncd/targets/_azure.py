@@ -97,7 +97,10 @@ class Azure:
             yield from self._delete_together(keys[start : start + DELETES_PER_REQUEST])
 
     def delete_if_match(self, key: str, etag: str) -> Outcome:
-        return self._delete(key, only_if(etag))
+        outcome = self._delete(key, only_if(etag))
+        if isinstance(outcome, Refused) and self.head(key) is None:
+            return Deleted(key)  # to Azure an absent blob is a stale one
+        return outcome
 
     def splice(self, key: str, pieces: Sequence[Piece], *, content_type: str) -> Outcome:
         def write() -> str | None:
