@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from syncd.formats import AnnotationPolicy, AnyOptions, Context, Format, Names, Rendering
-from syncd.formats._drawn import MASKED, Size, mask
+from syncd.formats._drawn import MASKED, mask
 from syncd.formats._images import UNKNOWN_SIZE, unsized
 from syncd.formats._names import safe
 from syncd.formats._per_image import ImageItem, per_image
@@ -63,9 +63,7 @@ class BrushFormat(Format):
         }
         return Rendering(files=files, items=len(files), skipped=counted(skipped))
 
-    def _masks(
-        self, item: ImageItem, context: Context, skipped: Counter[str]
-    ) -> Iterator[tuple[str, Mask]]:
+    def _masks(self, item: ImageItem, context: Context, skipped: Counter[str]) -> Iterator[tuple[str, Mask]]:
         held = [region for region in item.regions if region.place and region.shape in MASKED]
         if len(held) < len(item.regions):
             skipped[OTHER_SHAPE] += len(item.regions) - len(held)

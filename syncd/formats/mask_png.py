@@ -9,6 +9,7 @@ import colorsys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
+from operator import itemgetter
 from typing import ClassVar
 
 import numpy as np
@@ -56,15 +57,75 @@ class MaskPng(Format):
 
     def render(self, task: TaskJson, context: Context) -> Rendering:
         skipped: Counter[str] = Counter()
-        colours = _colours(context)
-        files = dict(_files(task, context, colours, skipped))
+        files = dict(_files(task, context, skipped))
         return Rendering(files=files, items=len(files), skipped=counted(skipped))
 
     def extras(self, context: Context) -> Mapping[str, bytes]:
-        colours = _colours(context)
+        chosen = _chosen_colours(context.schema)
         palette = {
-            str(number + 1): {"name": name, "color": "#{:02x}{:02x}{:02x}".format(*colours[name])}
-            for name, number in sorted(context.classes.items(), key=lambda item: item[1])
+            str(number + 1): {"name": name, "color": "#" + bytes(_colour(name, chosen)).hex()}
+            for name, number in sorted(context.classes.items(), key=itemgetter(1))
             if number < MOST_CLASSES
         }
         return {"palette.json": orjson.dumps(palette, option=orjson.OPT_INDENT_2)}
+
+
+def _files(task: TaskJson, context: Context, skipped: Counter[str]) -> Iterator[tuple[str, bytes]]:
+    for item in per_image(task, context, skipped):
+        size = item.size(context)
+        if size is None:
+            skipped[UNKNOWN_SIZE] += 1
+            continue
+        pixels, drawn = _draw(item, size, context.classes, skipped)
+        yield f"{item.name}.png", indexed_png(pixels, _palette(drawn, context.schema))
+
+
+def _draw(
+    item: ImageItem, size: Size, classes: Mapping[str, int], skipped: Counter[str]
+) -> tuple[Alpha, dict[int, str]]:
+    """The image's pixels (height × width), and the name of each index that was drawn."""
+    width, height = size
+    pixels = np.zeros((height, width), np.uint8)
+    drawn: dict[int, str] = {}
+    for region in item.regions:
+        if not region.place or region.shape not in OUTLINED | MASKED:
+            skipped[OTHER_SHAPE] += 1
+            continue
+        covered = mask(region, size, task=item.task["id"])
+        if not covered.any():
+            skipped[NOTHING_LEFT] += 1
+            continue
+        for label in region.labels:
+            index = classes[label] + 1
+            if index > MOST_CLASSES:
+                message = f"the class {label!r} has the number {classes[label]}, and pixels go up to {MOST_CLASSES - 1}"
+                raise TaskRejected(message, task=item.task["id"], region=region.id)
+            pixels[covered] = index
+            drawn[index] = label
+    return pixels, drawn
+
+
+def _palette(drawn: Mapping[int, str], schema: LabelSchema) -> bytes:
+    """Red, green and blue of every index up to the largest drawn; black where nothing was drawn."""
+    chosen = _chosen_colours(schema)
+    palette = bytearray(3 * (max(drawn, default=0) + 1))
+    for index, label in drawn.items():
+        palette[3 * index : 3 * index + 3] = bytes(_colour(label, chosen))
+    return bytes(palette)
+
+
+def _chosen_colours(schema: LabelSchema) -> dict[str, str]:
+    return {label.name: label.background for label in region_classes(schema) if label.background}
+
+
+def _colour(name: str, chosen: Mapping[str, str]) -> _Colour:
+    """The configuration's `background` where Pillow can read it, else a bright colour made from the name."""
+    try:
+        return ImageColor.getrgb(chosen[name])[:3]
+    except (KeyError, ValueError):
+        hue = int.from_bytes(blake2b(name.encode(), digest_size=2).digest()) / 65536
+        red, green, blue = colorsys.hsv_to_rgb(hue, 0.7, 0.95)
+        return round(red * 255), round(green * 255), round(blue * 255)
+
+
+FORMAT = MaskPng

@@ -68,7 +68,7 @@ class Voc(Format):
 
 def _first_size(plain: PlainTask) -> Size | None:
     """What the first region says of its image's size, when it simply does."""
-    first = next(iter(plain.annotation["result"]), {})
+    first: TaskJson = next(iter(plain.annotation["result"]), {})
     width, height = first.get("original_width"), first.get("original_height")
     if type(width) is type(height) is int and 1 <= width < 2**31 and 1 <= height < 2**31:
         return width, height
@@ -76,8 +76,8 @@ def _first_size(plain: PlainTask) -> Size | None:
 
 
 def _plain_objects(plain: PlainTask, size: Size) -> Iterator[str]:
-    for label, *box in plain.boxes:
-        x, y, width, height = to_pixels(*box, *size)
+    for label, left, top, wide, high in plain.boxes:
+        x, y, width, height = to_pixels(left, top, wide, high, *size)
         yield _object(label, (x, y, x + width, y + height), size)
 
 
@@ -89,9 +89,7 @@ def _files(task: TaskJson, context: Context, skipped: Counter[str]) -> Iterator[
             continue
         objects = list(_objects(item, size, skipped))
         segmented = any(region.shape in MASKED for region in item.regions)
-        body = _document(
-            item.name, item.page.address, item.annotation, size, objects, segmented=segmented
-        )
+        body = _document(item.name, item.page.address, item.annotation, size, objects, segmented=segmented)
         yield f"Annotations/{item.name}.xml", body
 
 
@@ -133,8 +131,7 @@ def _turned_box(region: Region, size: Size, *, task: int) -> str:
     wide, high = round(abs(width) / 100 * size[0], 4), round(abs(height) / 100 * size[1], 4)
     angle = round(math.radians(rotation % 180), 6)
     return (
-        f"<robndbox>\n<cx>{cx}</cx>\n<cy>{cy}</cy>\n<w>{wide}</w>\n<h>{high}</h>\n<angle>{angle}</angle>\n"
-        "</robndbox>\n"
+        f"<robndbox>\n<cx>{cx}</cx>\n<cy>{cy}</cy>\n<w>{wide}</w>\n<h>{high}</h>\n<angle>{angle}</angle>\n</robndbox>\n"
     )
 
 
