@@ -13,7 +13,7 @@ from syncd.formats._images import Page, has_pages, image_size, page_of, pages
 from syncd.formats._names import item_name
 from syncd.formats._regions import OTHER_SHAPE, Region, regions
 from syncd.formats._select import annotation_id, annotations
-from syncd.model import TaskJson
+from syncd.model import LabelSchema, TaskJson
 
 
 class ImageItem(NamedTuple):
@@ -37,14 +37,18 @@ def per_image(task: TaskJson, context: Context, skipped: Counter[str]) -> Iterat
     Raises TaskRejected when a label is not a text.
     """
     shown = pages(task, context.schema)
-    has_several_pages = has_pages(context.schema)
     used = annotations(task, context.policy, all_tasks=context.all_tasks)
     for annotation in used:
         on_page = _by_page(task, annotation, context, shown, skipped)
         suffix = f"__a{annotation_id(annotation)}" if len(used) > 1 else ""
         for page in shown.values():
-            name = item_name(page.address, task["id"], page.number if has_several_pages else None) + suffix
+            name = page_name(page, task["id"], context.schema) + suffix
             yield ImageItem(task, annotation, page, on_page[page.number], name)
+
+
+def page_name(page: Page, task: int, schema: LabelSchema) -> str:
+    """The stem of an image's files: its page number is part of it where tasks can show several."""
+    return item_name(page.address, task, page.number if has_pages(schema) else None)
 
 
 def _by_page(
