@@ -15,7 +15,7 @@ COLUMNS = frozenset({"region_id", "region_control", "region_labels"})
 _SIZES = ("original_width", "original_height")
 
 
-def region_rows(result: list[Json], schema: LabelSchema, *, task: int) -> tuple[list[TaskJson], int]:
+def region_rows(result: list[TaskJson], schema: LabelSchema, *, task: int) -> tuple[list[TaskJson], int]:
     """One row of region columns per region of a known control, in the order of the result; and how many had none.
 
     A list of one stands as its element. Raises TaskRejected for labels that are no texts.
@@ -36,7 +36,7 @@ def region_rows(result: list[Json], schema: LabelSchema, *, task: int) -> tuple[
 def _row(region: TaskJson, name: str, task: int) -> TaskJson:
     row: TaskJson = {"region_id": region.get("id"), "region_control": name}
     row["region_labels"] = _alone(list(labels_of(region, task=task))) or None
-    for key, said in (region.get("value") or {}).items():
+    for key, said in region["value"].items():
         if not key.endswith("labels"):
             row[PREFIX + key] = _alone(said)
     for key in _SIZES:

@@ -53,7 +53,7 @@ def annotated_by(
 
 
 def labelled_texts(
-    task: TaskJson, result: list[Json], schema: LabelSchema, tags: Sequence[ObjectTag], skipped: Counter[str]
+    task: TaskJson, result: list[TaskJson], schema: LabelSchema, tags: Sequence[ObjectTag], skipped: Counter[str]
 ) -> list[LabelledText]:
     """The texts under `tags` with the spans that one result puts on them; what is left out counts in `skipped` by reason.
 
@@ -104,7 +104,7 @@ def _labelled(region: TaskJson, schema: LabelSchema, skipped: Counter[str]) -> O
 
 
 def _span(region: TaskJson, text: str, task: int, skipped: Counter[str]) -> Span | None:
-    value = region.get("value") or {}
+    value = region["value"]
     start, end = value.get("start"), value.get("end")
     if type(start) is not int or type(end) is not int:
         raise TaskRejected(f"the span {start!r}–{end!r} has no whole offsets", task=task, region=region.get("id"))

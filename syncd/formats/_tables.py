@@ -7,7 +7,6 @@ the label configuration alone: a column never changes its meaning because of a r
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from syncd.errors import TaskRejected
 from syncd.formats import Skipped
 from syncd.labelstudio.labelconfig import control_for
 from syncd.model import Json, LabelSchema, TaskJson
@@ -43,6 +42,11 @@ def _is_said(name: str, schema: LabelSchema) -> bool:
     return control_for(schema, name) is not None or (chat is not None and chat.type == "Chat")
 
 
+def data_of(task: TaskJson) -> TaskJson:
+    """What was imported for the task to show."""
+    return task.get("data") or {}
+
+
 def annotation_fields(annotation: TaskJson) -> dict[str, Json]:
     """The columns that every annotation fills. Who: the e-mail address where users are exported in full, else the id."""
     who = annotation.get("completed_by")
@@ -68,12 +72,12 @@ class ControlCells:
     unknown: int
 
 
-def control_cells(result: list[Json], schema: LabelSchema, *, task: int) -> ControlCells:
+def control_cells(result: list[TaskJson], schema: LabelSchema) -> ControlCells:
     """What each control says, as Label Studio's converter simplifies it.
 
     A region becomes its value (with the original size of what it lies on); one choice or one text becomes that string;
     and a control's only region stands alone when it is a choice or a text, else in a list. Relations have no control
-    and are not here. Raises TaskRejected for a region without a value.
+    and are not here.
     """
     controls = schema.controls
     values: dict[str, Json] = {}
@@ -87,9 +91,7 @@ def control_cells(result: list[Json], schema: LabelSchema, *, task: int) -> Cont
         if control is None:
             unknown += 1
             continue
-        value = region.get("value")
-        if type(value) is not dict:
-            raise TaskRejected(f"a region of {name!r} has no value", task=task, region=region.get("id"))
+        value = region["value"]
         key = _ONE_WORD.get(control.type)
         said = _sized(value, region) if key is None else _word(value, region, key)
         if name in values:
@@ -104,10 +106,10 @@ def control_cells(result: list[Json], schema: LabelSchema, *, task: int) -> Cont
     return ControlCells(values, unknown)
 
 
-def control_columns(result: list[Json], schema: LabelSchema) -> set[str]:
+def control_columns(result: list[TaskJson], schema: LabelSchema) -> set[str]:
     """The columns that the cells of a result fill, transcripts of chats included."""
     columns = set()
-    for name in {region.get("from_name") for region in result} - {None}:
+    for name in {name for region in result if (name := region.get("from_name")) is not None}:
         control = control_for(schema, name)
         if control is not None:
             columns.add(name)

@@ -13,7 +13,8 @@ from syncd.formats import Context, Format, Rendering, Section, SharedFile
 from syncd.formats import Options as FormatOptions
 from syncd.formats._names import item_name
 from syncd.formats._regions import labels_of
-from syncd.formats._select import annotations, media_value, newest_update, to_json
+from syncd.formats._results import results_of, to_json_of_task
+from syncd.formats._select import annotations, media_value, newest_update
 from syncd.formats._tables import counted
 from syncd.labelstudio.labelconfig import control_for, is_region_label
 from syncd.model import ControlTag, Json, LabelSchema, ObjectTag, TaskJson
@@ -58,7 +59,7 @@ class AsrManifest(Format):
         for tag, control in self._transcribed(schema):
             address = media_value(task, tag)
             for annotation in task.get("annotations") or ():
-                result = annotation["result"]
+                result = results_of(annotation, task=task["id"])
                 whole = any(s.start is None for s in _segments(result, control, schema, task=task["id"]))
                 if isinstance(address, str) and whole and _told_length(result, schema, tag) is None:
                     yield address
@@ -70,20 +71,21 @@ class AsrManifest(Format):
         skipped: Counter[str] = Counter()
         lines: list[TaskJson] = []
         for annotation in used:
+            result = results_of(annotation, task=task["id"])
             for tag, control in self._transcribed(context.schema):
                 address = media_value(task, tag)
-                found = _segments(annotation["result"], control, context.schema, task=task["id"])
+                found = _segments(result, control, context.schema, task=task["id"])
                 if not isinstance(address, str):
                     skipped[_NO_ADDRESS] += len(found)
                     continue
                 fact = context.media.get(address)
                 length = fact.duration if fact else None
                 if length is None:
-                    length = _told_length(annotation["result"], context.schema, tag)
+                    length = _told_length(result, context.schema, tag)
                 lines += _lines(found, address, length, skipped, task=task["id"])
         for number, line in enumerate(lines, 1):
             line["utt"] = f"{item_name(line['audio_filepath'], task['id'])}_{number}"
-        body = b"".join(to_json(line, task=task["id"]) + b"\n" for line in lines)
+        body = b"".join(to_json_of_task(line, task, used) + b"\n" for line in lines)
         return Rendering(
             fragments={"lines": body} if lines else {},
             items=len(lines),
@@ -106,12 +108,12 @@ class AsrManifest(Format):
         return [(schema.objects[name], control) for name, control in first.items() if control is not None]
 
 
-def _segments(result: list[Json], control: ControlTag, schema: LabelSchema, *, task: int) -> list[Segment]:
+def _segments(result: list[TaskJson], control: ControlTag, schema: LabelSchema, *, task: int) -> list[Segment]:
     """What was transcribed, by time; a region's times may stand in the result that carries its label."""
     labelled: dict[Json, TaskJson] = {}
     speakers: dict[Json, str] = {}
     for region in result:
-        value = region.get("value") or {}
+        value = region.get("value", {})
         known = control_for(schema, region.get("from_name") or "")
         if known is not None and is_region_label(known):
             labelled.setdefault(region.get("id"), value)
@@ -120,7 +122,7 @@ def _segments(result: list[Json], control: ControlTag, schema: LabelSchema, *, t
     for region in result:
         if region.get("from_name") != control.name:
             continue
-        value, id_ = region.get("value") or {}, region.get("id")
+        value, id_ = region["value"], region.get("id")
         times = value if "start" in value else labelled.get(id_, {})
         text = _text(value.get("text"), task=task, region=id_)
         if text:
@@ -135,7 +137,7 @@ def _text(said: Json, *, task: int, region: str | None) -> str:
     return " ".join(filter(None, (text.strip() for text in texts)))
 
 
-def _told_length(result: list[Json], schema: LabelSchema, tag: ObjectTag) -> float | None:
+def _told_length(result: list[TaskJson], schema: LabelSchema, tag: ObjectTag) -> float | None:
     """The length that Label Studio noted beside a region of this audio, in seconds."""
     lengths = [
         region["original_length"]

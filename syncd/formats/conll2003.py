@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from syncd.errors import TaskRejected
 from syncd.formats import Context, Format, Rendering, Section, SharedFile
+from syncd.formats._results import results_of
 from syncd.formats._select import annotations, check_json, newest_update, to_json
 from syncd.formats._spans import NO_TEXT, LabelledText, Span, annotated_by, labelled_texts, texts
 from syncd.formats._tables import counted
@@ -43,7 +44,7 @@ class Conll2003(Format):
         dropped: list[bytes] = []
         tags = _labelled(context.schema) if used else []
         for annotation in used:
-            found = labelled_texts(task, annotation["result"], context.schema, tags, skipped)
+            found = labelled_texts(task, results_of(annotation, task=task["id"]), context.schema, tags, skipped)
             if len(found) < len(tags):
                 skipped[NO_TEXT] += len(tags) - len(found)
             for labelled in found:

@@ -19,7 +19,8 @@ from syncd.formats._region_rows import COLUMNS as REGION_COLUMNS
 from syncd.formats._region_rows import PREFIX as REGION_PREFIX
 from syncd.formats._region_rows import region_rows
 from syncd.formats._regions import UNKNOWN_CONTROL
-from syncd.formats._select import annotations, check_json, newest_update, to_json
+from syncd.formats._results import results_of, to_json_of_task
+from syncd.formats._select import annotations, newest_update
 from syncd.formats._tables import (
     FIXED_COLUMNS,
     annotation_fields,
@@ -27,6 +28,7 @@ from syncd.formats._tables import (
     control_columns,
     counted,
     data_column,
+    data_of,
     transcripts,
 )
 from syncd.model import Json, LabelSchema, TaskJson
@@ -60,14 +62,14 @@ class Csv(Format):
 
     def names(self, task: TaskJson, schema: LabelSchema, policy: AnnotationPolicy) -> Names:
         """The columns of the task's data, and of the controls that its annotations used."""
-        columns = {self._data_column(key, schema) for key in task["data"]}
+        columns = {self._data_column(key, schema) for key in data_of(task)}
         if "agreement" in task:
             columns.add("agreement")
         for annotation in annotations(task, policy):
             if self._by_region:
                 columns.update(*self._annotation_rows(task, annotation, schema, Counter()))
             else:
-                columns |= control_columns(annotation["result"], schema)
+                columns |= control_columns(results_of(annotation, task=task["id"]), schema)
             if "history" in annotation:
                 columns.add("history")
         if len(columns) > MOST_COLUMNS:
@@ -83,14 +85,14 @@ class Csv(Format):
         if not used:
             return Rendering()
         skipped: Counter[str] = Counter()
-        data = {self._data_column(key, context.schema): value for key, value in task["data"].items()}
+        data = {self._data_column(key, context.schema): value for key, value in data_of(task).items()}
         own = {key: task[key] for key in ("id", "agreement") if key in task}
         rows = [
             {**data, **row, **own}
             for annotation in used
             for row in self._annotation_rows(task, annotation, context.schema, skipped)
         ]
-        _check(rows, task, used)
+        to_json_of_task(rows, task, used)  # the check; the table has its own way of writing
         lines = self._lines([_cell(row.get(column)) for column in context.columns] for row in rows)
         return Rendering(
             fragments={"rows": lines},
@@ -120,11 +122,12 @@ class Csv(Format):
     ) -> list[TaskJson]:
         """What one annotation adds to the task's own columns, per row."""
         fields = _fields(annotation)
+        result = results_of(annotation, task=task["id"])
         if self._by_region:
-            rows, unknown = region_rows(annotation["result"], schema, task=task["id"])
+            rows, unknown = region_rows(result, schema, task=task["id"])
             found = [{**row, **fields} for row in rows] or [fields]
         else:
-            cells = control_cells(annotation["result"], schema, task=task["id"])
+            cells = control_cells(result, schema)
             unknown = cells.unknown
             found = [{**cells.values, **transcripts(cells.values, schema), **fields}]
         if unknown:
@@ -148,15 +151,6 @@ def _fields(annotation: TaskJson) -> TaskJson:
     if "history" in annotation:
         fields["history"] = annotation["history"]
     return fields
-
-
-def _check(rows: list[TaskJson], task: TaskJson, used: list[TaskJson]) -> None:
-    """Raises TaskRejected, naming the region if it is one, when JSON cannot carry a cell."""
-    try:
-        to_json(rows, task=task["id"])
-    except TaskRejected:
-        check_json({**task, "annotations": used})
-        raise
 
 
 def _cell(value: Json) -> Json:

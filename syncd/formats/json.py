@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from syncd.formats import Context, Format, Rendering, Section, SharedFile
-from syncd.formats._select import annotation_id, newest_update, to_json
+from syncd.formats._results import to_json_of_task
+from syncd.formats._select import annotation_id, newest_update
 from syncd.model import LabelSchema, TaskJson
 
 
@@ -23,7 +24,8 @@ class Json(Format):
 
     def render(self, task: TaskJson, context: Context) -> Rendering:
         """The task as compact JSON. Raises TaskRejected for what JSON cannot carry."""
-        return self._rendering(to_json(in_id_order(task), task=task["id"]), task, context)
+        body = to_json_of_task(in_id_order(task), task, task.get("annotations") or [])
+        return self._rendering(body, task, context)
 
     def render_document(self, body: bytes, task: TaskJson, context: Context) -> Rendering:
         """The document itself, unless its annotations stand in another order than their ids."""

@@ -8,17 +8,17 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import ClassVar
 
-from syncd.errors import TaskRejected
 from syncd.formats import AnnotationPolicy, Context, Format, Rendering, Section, SharedFile
 from syncd.formats._regions import UNKNOWN_CONTROL
-from syncd.formats._relations import LOST_RELATION, relations
-from syncd.formats._select import annotations, check_json, newest_update, to_json
+from syncd.formats._results import LOST_RELATION, relations, results_of, to_json_of_task
+from syncd.formats._select import annotations, newest_update
 from syncd.formats._tables import (
     RESERVED,
     annotation_fields,
     control_cells,
     counted,
     data_column,
+    data_of,
 )
 from syncd.labelstudio.labelconfig import control_for
 from syncd.model import Json, LabelSchema, TaskJson
@@ -42,10 +42,11 @@ class JsonMin(Format):
         if not used:
             return Rendering()
         skipped: Counter[str] = Counter()
-        data = {data_column(key, context.schema, reserved=_RESERVED): value for key, value in task["data"].items()}
+        data = {data_column(key, context.schema, reserved=_RESERVED): value for key, value in data_of(task).items()}
         records = [_record(task, annotation, data, context.schema, skipped) for annotation in used]
+        lines = [to_json_of_task(record, task, used, sort_keys=True) for record in records]
         return Rendering(
-            fragments={"records": b",\n".join(_line(record, task, used) for record in records)},
+            fragments={"records": b",\n".join(lines)},
             items=len(records),
             updated_at=newest_update(used),
             skipped=counted(skipped),
@@ -58,24 +59,17 @@ class JsonMin(Format):
 def _record(
     task: TaskJson, annotation: TaskJson, data: TaskJson, schema: LabelSchema, skipped: Counter[str]
 ) -> TaskJson:
-    cells = control_cells(annotation["result"], schema, task=task["id"])
+    result = results_of(annotation, task=task["id"])
+    cells = control_cells(result, schema)
     if cells.unknown:
         skipped[UNKNOWN_CONTROL] += cells.unknown
     record = {**data, **cells.values, **annotation_fields(annotation), "id": task["id"]}
     if "agreement" in task:
         record["agreement"] = task["agreement"]
-    related = _relations(annotation["result"], schema, skipped)
+    related = _relations(result, schema, skipped)
     if related:
         record["relations"] = related
     return record
-
-
-def _line(record: TaskJson, task: TaskJson, used: list[TaskJson]) -> bytes:
-    try:
-        return to_json(record, task=task["id"], sort_keys=True)
-    except TaskRejected:
-        check_json({**task, "annotations": used})  # names the region, if it is one
-        raise
 
 
 def _relations(result: list[Json], schema: LabelSchema, skipped: Counter[str]) -> list[Json]:

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 import orjson
 
 from syncd.errors import Misconfigured, TaskRejected
-from syncd.formats import AnnotationPolicy, Context, Format, Rendering, parse_time
+from syncd.formats import AnnotationPolicy, Context, Format, Options, Rendering, parse_time
+from syncd.formats._memo import OfLastSchema
 from syncd.formats._regions import UNKNOWN_CONTROL
+from syncd.formats._results import results_of
 from syncd.formats._select import annotations, newest_update, to_json
-from syncd.formats._tables import counted
+from syncd.formats._tables import counted, data_of
 from syncd.labelstudio.labelconfig import control_for
 from syncd.model import ControlTag, Json, LabelSchema, TaskJson
 
@@ -70,6 +72,10 @@ class Parquet(Format):
     parts: ClassVar[bool] = True
     part_suffix: ClassVar[str] = ".parquet"
 
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        self._columns = OfLastSchema(control_columns)
+
     def accepts(self, schema: LabelSchema) -> str | None:
         return None
 
@@ -77,7 +83,7 @@ class Parquet(Format):
         """Raises TaskRejected for what JSON cannot carry and for values of another type than their column's."""
         used = annotations(task, context.policy, all_tasks=context.all_tasks)
         skipped: Counter[str] = Counter()
-        columns = control_columns(context.schema)
+        columns = self._columns(context.schema)
         rows = [_row(task, annotation, columns, context.schema, skipped) for annotation in used]
         return Rendering(
             fragments={"part": b"".join(to_json(row, task=task["id"]) + b"\n" for row in rows)} if rows else {},
@@ -139,19 +145,20 @@ def _row(
     task: TaskJson, annotation: TaskJson, columns: dict[str, Column], schema: LabelSchema, skipped: Counter[str]
 ) -> TaskJson:
     regions: dict[str, list[TaskJson]] = {}
-    for region in annotation["result"]:
+    result = results_of(annotation, task=task["id"])
+    for region in result:
         control = control_for(schema, region.get("from_name") or "")
         if control is not None:
             regions.setdefault(control.name, []).append(region)
         elif "from_name" in region:
             skipped[UNKNOWN_CONTROL] += 1
+    whole = {
+        "data": to_json(data_of(task), task=task["id"], sort_keys=True).decode(),
+        "result": _result_text(result, task["id"]),
+    }
     said = {
         column.name: _said(regions.get(name, []), column, schema.controls[name], task=task["id"])
         for name, column in columns.items()
-    }
-    whole = {
-        "data": to_json(task["data"], task=task["id"], sort_keys=True).decode(),
-        "result": _result_text(annotation["result"], task["id"]),
     }
     return {**_fixed(task, annotation), **said, **whole}
 
@@ -187,7 +194,7 @@ def _microseconds(text: Json, task: int) -> int | None:
     return (time - _EPOCH) // timedelta(microseconds=1)
 
 
-def _result_text(result: list[Json], task: int) -> str:
+def _result_text(result: list[TaskJson], task: int) -> str:
     """A result as JSON text, region by region, so that a rejection names its region."""
     return (
         "["
@@ -200,7 +207,7 @@ def _said(regions: list[TaskJson], column: Column, control: ControlTag, *, task:
     """What one control said in one annotation, as its column holds it; None for nothing."""
     if not regions:
         return None
-    values = [region.get("value") or {} for region in regions]
+    values = [region["value"] for region in regions]
     if column.key is None:
         told: Json = values
         if control.pattern is not None:

@@ -14,8 +14,8 @@ import orjson
 from syncd.errors import Misconfigured, TaskRejected
 from syncd.formats import Context, Format, Rendering
 from syncd.formats import Options as FormatOptions
-from syncd.formats._relations import LOST_RELATION, relations
-from syncd.formats._select import annotations, newest_update, to_json
+from syncd.formats._results import LOST_RELATION, relations, results_of, to_json_of_task
+from syncd.formats._select import annotations, newest_update
 from syncd.formats._spans import NO_TEXT, LabelledText, annotated_by, labelled_texts, texts
 from syncd.formats._tables import counted
 from syncd.formats._tokens import longest_first, place
@@ -58,7 +58,7 @@ class Spacy(Format):
         skipped: Counter[str] = Counter()
         tags = _tags(context.schema) if used else []
         lines = [
-            to_json(document, task=task["id"]) + b"\n"
+            to_json_of_task(document, task, used) + b"\n"
             for annotation in used
             for document in _documents(task, annotation, context.schema, tags, skipped)
         ]
@@ -94,13 +94,14 @@ def _documents(
     """What each text of one annotation becomes: text, spans [start, end, label], cats, relations and ids."""
     answers: list[TaskJson] = []
     others: list[TaskJson] = []
-    for region in annotation["result"]:
+    result = results_of(annotation, task=task["id"])
+    for region in result:
         control = control_for(schema, region.get("from_name") or "")
-        is_answer = control is not None and control.type == "Choices" and "start" not in (region.get("value") or {})
+        is_answer = control is not None and control.type == "Choices" and "start" not in region["value"]
         (answers if is_answer else others).append(region)
     found = labelled_texts(task, others, schema, tags, skipped)
     skipped.update({NO_TEXT: len(tags) - len(found)} if len(found) < len(tags) else {})
-    related = relations(annotation["result"])
+    related = relations(result)
     documents = []
     for labelled in found:
         spans, places = _spans(labelled)
@@ -146,7 +147,7 @@ def _cats(task: TaskJson, answers: list[TaskJson], schema: LabelSchema, tag: Obj
         control = control_for(schema, region["from_name"])
         if control not in controls:
             continue
-        chosen = (region.get("value") or {}).get("choices") or []
+        chosen = region["value"].get("choices") or []
         if not all(isinstance(choice, str) for choice in chosen):
             raise TaskRejected(f"its choices {str(chosen)[:80]} are no texts", task=task["id"], region=region.get("id"))
         for choice in [label.name for label in control.labels]:

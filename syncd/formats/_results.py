@@ -1,0 +1,56 @@
+"""What one annotation's result holds: regions, checked once so that formats may rely on their form, and relations."""
+
+from typing import TypedDict
+
+from syncd.errors import TaskRejected
+from syncd.formats._select import check_json, to_json
+from syncd.model import Json, TaskJson
+
+LOST_RELATION = "relation with an end that is not there"
+
+Relation = TypedDict(
+    "Relation", {"from": Json, "to": Json, "direction": Json, "labels": Json}
+)  # functional, for `from` is a keyword
+
+
+def results_of(annotation: TaskJson, *, task: int) -> list[TaskJson]:
+    """The result of an annotation: objects, of which all that have a control have a value that is an object.
+
+    Raises TaskRejected for anything else.
+    """
+    result = annotation.get("result") or []
+    if type(result) is not list:
+        raise TaskRejected("the result of an annotation is no list", task=task)
+    for region in result:
+        if type(region) is not dict:
+            raise TaskRejected(f"a region is no object: {str(region)[:40]!r}", task=task)
+        name = region.get("from_name")
+        if name is not None and (type(name) is not str or type(region.get("value")) is not dict):
+            raise TaskRejected(f"a region of {str(name)[:40]!r} has no value", task=task, region=region.get("id"))
+    return result
+
+
+def relations(result: list[TaskJson]) -> list[Relation]:
+    """The relations of a result in their order, ends as region ids. Label Studio's converter loses them (its issue 1803)."""
+    return [
+        {
+            "from": region.get("from_id"),
+            "to": region.get("to_id"),
+            "direction": region.get("direction"),
+            "labels": region.get("labels") or [],
+        }
+        for region in result
+        if region.get("type") == "relation"
+    ]
+
+
+def to_json_of_task(value: Json, task: TaskJson, used: list[TaskJson], *, sort_keys: bool = False) -> bytes:
+    """Compact JSON of what was made of a task and its annotations `used`.
+
+    Raises TaskRejected for what JSON cannot carry, naming the region if one is to blame.
+    """
+    try:
+        return to_json(value, task=task["id"], sort_keys=sort_keys)
+    except TaskRejected:
+        check_json({**task, "annotations": used})
+        raise
