@@ -11,14 +11,27 @@ from typing import ClassVar
 import orjson
 from pydantic import Field
 
-from syncd.formats import AnnotationPolicy, Context, Format, Names, Options, Rendering, Section, SharedFile, Skipped
-from syncd.formats._coco_entries import Entry, Figure, Sheet, entries
-from syncd.formats._images import UNKNOWN_SIZE, Page, has_pages, image_size, pages, unsized
+from syncd.formats import (
+    AnnotationPolicy,
+    AnyOptions,
+    Context,
+    Format,
+    Names,
+    Options,
+    Rendering,
+    Section,
+    SharedFile,
+    Skipped,
+)
+from syncd.formats._coco_entries import IDS_EACH, Entry, Figure, Sheet, entries, traits_of, upright_entries
+from syncd.formats._images import UNKNOWN_SIZE, Page, image_size, pages, unsized
 from syncd.formats._keypoints import DEFAULT_CATEGORY, keypoint_groups
+from syncd.formats._memo import OfLastSchema
 from syncd.formats._names import file_name
-from syncd.formats._regions import Region, Shape, class_names, image_shapes, is_shape_tag, regions
+from syncd.formats._plain import PlainSchema, plain_schema, plain_task
+from syncd.formats._regions import Region, Shape, class_names, image_shapes, regions
 from syncd.formats._select import annotations, newest_update, to_json
-from syncd.labelstudio.labelconfig import is_region_label, keypoint_names
+from syncd.labelstudio.labelconfig import keypoint_names
 from syncd.model import LabelSchema, TaskJson
 
 
@@ -36,6 +49,11 @@ class CocoFormat(Format):
     holds: ClassVar[frozenset[Shape]]
     path: ClassVar[str] = "result.json"
 
+    def __init__(self, options: AnyOptions) -> None:
+        super().__init__(options)
+        self._traits = OfLastSchema(traits_of)
+        self._plain = OfLastSchema(_plain_unless_keypoints)
+
     @abstractmethod
     def figure(self, region: Region, width: int, height: int, task: int) -> Figure | None:
         """A region of a shape in `holds`; None when nothing of it lies on the image. TaskRejected when broken."""
@@ -48,9 +66,11 @@ class CocoFormat(Format):
         )
 
     def names(self, task: TaskJson, schema: LabelSchema, policy: AnnotationPolicy) -> Names:
+        if plain_task(task, self._plain(schema), policy) is not None:
+            return Names()
         used = annotations(task, policy)
         classes = class_names(used, schema, task=task["id"])
-        if keypoint_names(schema) and any(
+        if self._traits(schema).keypoints and any(
             None in keypoint_groups(regions(one, schema, task=task["id"])[0]) for one in used
         ):
             classes |= {DEFAULT_CATEGORY}
@@ -67,9 +87,13 @@ class CocoFormat(Format):
         images = [self.image(page, sheet) for page in sheet.pages.values() if page.number in sheet.sizes]
         if len(images) < len(sheet.pages):
             sheet.leave_out(UNKNOWN_SIZE, len(sheet.pages) - len(images))
+        plain = plain_task(task, self._plain(context.schema), context.policy)
         made: list[Entry] = []
-        for annotation in used:
-            made += self.complete(entries(annotation, sheet, self.figure), annotation)
+        if plain is None or len(plain.boxes) >= IDS_EACH:
+            for annotation in used:
+                made += self.complete(entries(annotation, sheet, self.figure), annotation)
+        elif images:
+            made = self.complete(upright_entries(plain, sheet), plain.annotation)
         return Rendering(
             fragments={
                 name: to_json(listed, task=sheet.task)[1:-1]
@@ -82,28 +106,14 @@ class CocoFormat(Format):
         )
 
     def _sheet(self, task: TaskJson, used: list[TaskJson], context: Context) -> Sheet:
-        schema = context.schema
-        shown = pages(task, schema)
+        shown = pages(task, context.schema)
         sizes = {}
         for page in shown.values():
             size = image_size(task, page, used[0], context)
             if size is not None:
                 sizes[page.number] = size
-        controls = schema.controls.values()
-        has_keypoints = any(control.type == "KeyPointLabels" for control in controls)
-        return Sheet(
-            task=task["id"],
-            context=context,
-            holds=self.holds,
-            category_base=self.options.category_base,
-            pages=shown,
-            sizes=sizes,
-            keypoints={name: at for at, name in enumerate(keypoint_names(schema))} if has_keypoints else {},
-            skipped=Counter(),
-            has_pages=has_pages(schema),
-            has_keypoints=has_keypoints,
-            has_questions=any(not (is_shape_tag(control) or is_region_label(control)) for control in controls),
-        )
+        traits = self._traits(context.schema)
+        return Sheet(task["id"], context, traits, self.holds, self.options.category_base, shown, sizes, Counter())
 
     def image(self, page: Page, sheet: Sheet) -> Entry:
         """The entry of one image."""
@@ -140,3 +150,8 @@ class CocoFormat(Format):
         images = Section("images", b'{"images":[', b",", b"],")
         annotated = Section("annotations", b'"annotations":[', b",", b"]," + end[1:])
         yield SharedFile(self.path, (images, annotated))
+
+
+def _plain_unless_keypoints(schema: LabelSchema) -> PlainSchema:
+    """Where boxes can have keypoints, every entry says so, and the short way is closed."""
+    return plain_schema(schema) if not keypoint_names(schema) else PlainSchema(None, frozenset(), frozenset())

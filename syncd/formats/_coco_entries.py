@@ -10,12 +10,14 @@ from typing import NamedTuple, TypeAlias
 
 from syncd.errors import TaskRejected
 from syncd.formats import Context
-from syncd.formats._images import Page, page_of
+from syncd.formats._images import Page, has_pages, page_of
 from syncd.formats._keypoints import DEFAULT_CATEGORY, Keypoints, box_around, keypoint_groups, place_keypoints
-from syncd.formats._regions import NOTHING_LEFT, OTHER_SHAPE, Region, Shape, attributes, regions
+from syncd.formats._plain import PlainTask
+from syncd.formats._regions import NOTHING_LEFT, OTHER_SHAPE, Region, Shape, attributes, is_shape_tag, regions
 from syncd.formats._select import annotation_id
-from syncd.labelstudio.labelconfig import object_for
-from syncd.model import Json, TaskJson
+from syncd.geometry import to_pixels
+from syncd.labelstudio.labelconfig import is_region_label, keypoint_names, object_for
+from syncd.model import Json, LabelSchema, TaskJson
 
 IDS_EACH = 10_000
 """Image ids per task that shows several images, and annotation ids per annotation of Label Studio."""
@@ -38,26 +40,42 @@ Draw: TypeAlias = Callable[[Region, int, int, int], Figure | None]
 """Region, width, height and task → figure; None when nothing of it lies on the image. TaskRejected when broken."""
 
 
+class Traits(NamedTuple):
+    """What a schema means for its tasks."""
+
+    has_pages: bool
+    keypoints: Mapping[str, int] | None
+    """Name → place in the categories' lists; None in projects without keypoints."""
+    has_questions: bool
+    """There are controls that say something of a region besides its label."""
+
+
+def traits_of(schema: LabelSchema) -> Traits:
+    """The traits of a schema."""
+    controls = schema.controls.values()
+    names = {name: at for at, name in enumerate(keypoint_names(schema))}
+    return Traits(
+        has_pages=has_pages(schema),
+        keypoints=names if any(control.type == "KeyPointLabels" for control in controls) else None,
+        has_questions=any(not is_shape_tag(control) and not is_region_label(control) for control in controls),
+    )
+
+
 class Sheet(NamedTuple):
     """One task about to be rendered, and a count of what is left out of it."""
 
     task: int
     context: Context
+    traits: Traits
     holds: frozenset[Shape]
     category_base: int
     pages: Mapping[tuple[str, int], Page]
     sizes: Mapping[int, tuple[int, int]]
     """Page number → width and height, of the images whose size is known."""
-    keypoints: Mapping[str, int]
-    """Name → place in the categories' lists; empty in projects without keypoints."""
     skipped: Counter[str]
-    has_pages: bool
-    has_keypoints: bool
-    has_questions: bool
-    """There are controls that say something of a region besides its label."""
 
     def image_id(self, page: Page) -> int:
-        return self.task * IDS_EACH + page.number if self.has_pages else self.task
+        return self.task * IDS_EACH + page.number if self.traits.has_pages else self.task
 
     def leave_out(self, reason: str, count: int = 1) -> None:
         self.skipped[reason] += count
@@ -73,8 +91,8 @@ def entries(annotation: TaskJson, sheet: Sheet, draw: Draw) -> list[Entry]:
     found, left_out = regions(annotation, schema, task=sheet.task)
     for one in left_out:
         sheet.leave_out(one.reason, one.count)
-    parts = keypoint_groups(found) if sheet.has_keypoints else {}
-    said = attributes(annotation, schema) if sheet.has_questions else {}
+    parts = keypoint_groups(found) if sheet.traits.keypoints is not None else {}
+    said = attributes(annotation, schema) if sheet.traits.has_questions else {}
     classes = sheet.context.classes
     base = (annotation_id(annotation) or sheet.task) * IDS_EACH
     place = 0
@@ -105,6 +123,30 @@ def entries(annotation: TaskJson, sheet: Sheet, draw: Draw) -> list[Entry]:
     return made
 
 
+def upright_entries(plain: PlainTask, sheet: Sheet) -> list[Entry]:
+    """What `entries` gives of a plain task: boxes inside the only image, without more to say of them."""
+    ((width, height),) = sheet.sizes.values()
+    base = (annotation_id(plain.annotation) or sheet.task) * IDS_EACH
+    classes = sheet.context.classes
+    made: list[Entry] = []
+    for id_, (label, left, top, wide, high) in enumerate(plain.boxes, base + 1):
+        x, y, w, h = to_pixels(left, top, wide, high, width, height)
+        right, bottom = x + w, y + h
+        made.append(
+            {
+                "id": id_,
+                "image_id": sheet.task,
+                "category_id": classes[label] + sheet.category_base,
+                "segmentation": [[x, y, right, y, right, bottom, x, bottom]],
+                "bbox": [x, y, w, h],
+                "ignore": 0,
+                "iscrowd": 0,
+                "area": w * h,
+            }
+        )
+    return made
+
+
 def _entry(region: Region, parts: Sequence[Region], sheet: Sheet, draw: Draw) -> Entry | None:
     """A region's entry, still without id and category; None when it is left out."""
     page = page_of(region.result, region.control, sheet.pages)
@@ -117,7 +159,7 @@ def _entry(region: Region, parts: Sequence[Region], sheet: Sheet, draw: Draw) ->
     if size is None:  # the image is what is counted as left out
         return None
     figure = draw(region, *size, sheet.task) if is_held else None
-    keypoints = _keypoints(parts, size, sheet) if sheet.keypoints else None
+    keypoints = _keypoints(parts, size, sheet) if sheet.traits.keypoints else None
     if figure is None:
         if keypoints is None or not keypoints.num_keypoints:
             sheet.leave_out(NOTHING_LEFT if is_held else OTHER_SHAPE)
@@ -152,7 +194,7 @@ def _orphans(parts: Sequence[Region], sheet: Sheet) -> list[Entry]:
 
 
 def _keypoints(parts: Sequence[Region], size: tuple[int, int], sheet: Sheet) -> Keypoints:
-    keypoints, left_out = place_keypoints(parts, sheet.keypoints, *size, task=sheet.task)
+    keypoints, left_out = place_keypoints(parts, sheet.traits.keypoints or {}, *size, task=sheet.task)
     for one in left_out:
         sheet.leave_out(one.reason, one.count)
     return keypoints

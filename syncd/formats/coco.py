@@ -22,14 +22,19 @@ class Coco(CocoFormat):
     holds = frozenset({"rectangle", "polygon", "ellipse"})
 
     def figure(self, region: Region, width: int, height: int, task: int) -> Figure | None:
-        if region.shape == "rectangle":
-            return box_figure(region, width, height, task)
-        if region.shape == "polygon":
-            outline = points_to_pixels(points(region, task=task), width, height)
-        else:
-            x, y, radius_x, radius_y, rotation = numbers(region, _ELLIPSE, task=task)
-            outline = ellipse(*to_pixels(x, y, radius_x, radius_y, width, height), rotation)
-        return polygon_figure(outline, width, height)
+        return outline_figure(region, width, height, task)
+
+
+def outline_figure(region: Region, width: int, height: int, task: int) -> Figure | None:
+    """The figure of a rectangle, polygon or ellipse, all polygons in pixels."""
+    if region.shape == "rectangle":
+        return box_figure(region, width, height, task)
+    if region.shape == "polygon":
+        outline = points_to_pixels(points(region, task=task), width, height)
+    else:
+        x, y, radius_x, radius_y, rotation = numbers(region, _ELLIPSE, task=task)
+        outline = ellipse(*to_pixels(x, y, radius_x, radius_y, width, height), rotation)
+    return polygon_figure(outline, width, height)
 
 
 def box_figure(region: Region, width: int, height: int, task: int) -> Figure | None:
