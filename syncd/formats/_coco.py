@@ -23,7 +23,7 @@ from syncd.formats import (
     SharedFile,
     Skipped,
 )
-from syncd.formats._coco_entries import IDS_EACH, Entry, Figure, Sheet, entries, traits_of, upright_entries
+from syncd.formats._coco_entries import IDS_EACH, Entry, Figure, Sheet, Traits, entries, traits_of, upright_entries
 from syncd.formats._images import UNKNOWN_SIZE, Page, image_size, pages, unsized
 from syncd.formats._keypoints import DEFAULT_CATEGORY, keypoint_groups
 from syncd.formats._memo import OfLastSchema
@@ -31,7 +31,6 @@ from syncd.formats._names import file_name
 from syncd.formats._plain import PlainSchema, plain_schema, plain_task
 from syncd.formats._regions import Region, Shape, class_names, image_shapes, regions
 from syncd.formats._select import annotations, newest_update, to_json
-from syncd.labelstudio.labelconfig import keypoint_names
 from syncd.model import LabelSchema, TaskJson
 
 
@@ -51,8 +50,8 @@ class CocoFormat(Format):
 
     def __init__(self, options: AnyOptions) -> None:
         super().__init__(options)
-        self._traits = OfLastSchema(traits_of)
-        self._plain = OfLastSchema(_plain_unless_keypoints)
+        self._traits = OfLastSchema(self._traits_of)
+        self._plain = OfLastSchema(self._plain_schema)
 
     @abstractmethod
     def figure(self, region: Region, width: int, height: int, task: int) -> Figure | None:
@@ -115,6 +114,13 @@ class CocoFormat(Format):
         traits = self._traits(context.schema)
         return Sheet(task["id"], context, traits, self.holds, self.options.category_base, shown, sizes, Counter())
 
+    def _traits_of(self, schema: LabelSchema) -> Traits:
+        return traits_of(schema, self.holds)
+
+    def _plain_schema(self, schema: LabelSchema) -> PlainSchema:
+        """Where boxes can have keypoints, every entry says so, and the short way is closed."""
+        return PlainSchema(None, frozenset(), frozenset()) if self._traits(schema).keypoints else plain_schema(schema)
+
     def image(self, page: Page, sheet: Sheet) -> Entry:
         """The entry of one image."""
         width, height = sheet.sizes[page.number]
@@ -129,8 +135,8 @@ class CocoFormat(Format):
     def category(self, name: str, number: int, schema: LabelSchema) -> Entry:
         """The entry of one class; with keypoints in the project, any class can have them."""
         entry: Entry = {"id": number + self.options.category_base, "name": name}
-        parts = keypoint_names(schema)
-        return entry | {"supercategory": "", "keypoints": parts, "skeleton": []} if parts else entry
+        parts = self._traits(schema).keypoints
+        return entry | {"supercategory": "", "keypoints": list(parts), "skeleton": []} if parts else entry
 
     def info(self, newest: str) -> Entry:
         """The file's own description. `newest` stands for the time of making, so that bytes depend on data only."""
@@ -150,8 +156,3 @@ class CocoFormat(Format):
         images = Section("images", b'{"images":[', b",", b"],")
         annotated = Section("annotations", b'"annotations":[', b",", b"]," + end[1:])
         yield SharedFile(self.path, (images, annotated))
-
-
-def _plain_unless_keypoints(schema: LabelSchema) -> PlainSchema:
-    """Where boxes can have keypoints, every entry says so, and the short way is closed."""
-    return plain_schema(schema) if not keypoint_names(schema) else PlainSchema(None, frozenset(), frozenset())

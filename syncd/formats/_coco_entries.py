@@ -50,13 +50,13 @@ class Traits(NamedTuple):
     """There are controls that say something of a region besides its label."""
 
 
-def traits_of(schema: LabelSchema) -> Traits:
-    """The traits of a schema."""
+def traits_of(schema: LabelSchema, holds: frozenset[Shape]) -> Traits:
+    """The traits of a schema for a format that holds these shapes."""
     controls = schema.controls.values()
-    names = {name: at for at, name in enumerate(keypoint_names(schema))}
+    holds_keypoints = "keypoint" in holds and any(control.type == "KeyPointLabels" for control in controls)
     return Traits(
         has_pages=has_pages(schema),
-        keypoints=names if any(control.type == "KeyPointLabels" for control in controls) else None,
+        keypoints={name: at for at, name in enumerate(keypoint_names(schema))} if holds_keypoints else None,
         has_questions=any(not is_shape_tag(control) and not is_region_label(control) for control in controls),
     )
 
@@ -99,6 +99,8 @@ def entries(annotation: TaskJson, sheet: Sheet, draw: Draw) -> list[Entry]:
     made: list[Entry] = []
     for region in found:
         if not region.place:
+            if sheet.traits.keypoints is None:
+                sheet.leave_out(OTHER_SHAPE)
             continue
         place = region.place + len(region.labels) - 1
         if place >= IDS_EACH:
@@ -150,7 +152,7 @@ def upright_entries(plain: PlainTask, sheet: Sheet) -> list[Entry]:
 def _entry(region: Region, parts: Sequence[Region], sheet: Sheet, draw: Draw) -> Entry | None:
     """A region's entry, still without id and category; None when it is left out."""
     page = page_of(region.result, region.control, sheet.pages)
-    is_held = region.shape in sheet.holds
+    is_held = region.shape in sheet.holds and region.shape != "keypoint"  # which have no outline to draw
     if page is None:
         _refuse_missing_page(region, sheet, is_held)
         sheet.leave_out(OTHER_SHAPE)

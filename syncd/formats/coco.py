@@ -19,7 +19,7 @@ class Coco(CocoFormat):
 
     name = "COCO"
     summary = "boxes, polygons, ellipses and keypoints in pixels, one result.json"
-    holds = frozenset({"rectangle", "polygon", "ellipse"})
+    holds = frozenset({"rectangle", "polygon", "ellipse", "keypoint"})
 
     def figure(self, region: Region, width: int, height: int, task: int) -> Figure | None:
         return outline_figure(region, width, height, task)

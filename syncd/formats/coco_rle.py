@@ -14,7 +14,7 @@ class CocoRle(CocoFormat):
 
     name = "COCO_RLE"
     summary = "COCO with masks: brush, polygons and ellipses as compressed RLE, boxes as they are"
-    holds = frozenset({"rectangle", "polygon", "ellipse", "brush", "bitmap"})
+    holds = frozenset({"rectangle", "polygon", "ellipse", "brush", "bitmap", "keypoint"})
 
     def figure(self, region: Region, width: int, height: int, task: int) -> Figure | None:
         if region.shape == "rectangle":
