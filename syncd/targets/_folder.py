@@ -15,22 +15,6 @@ OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL})
 
 
-class BadKey(ValueError):
-    """The key cannot name an object in a folder; the message is the reason."""
-
-
-def segments_of(key: str) -> list[str]:
-    """`1/tasks/2.json` → `["1", "tasks", "2.json"]`. Raises BadKey for a key that would leave the folder."""
-    segments = key.split("/")
-    if not all(segments):
-        raise BadKey(f"key {key!r} has an empty segment")
-    if "." in segments or ".." in segments:
-        raise BadKey(f"key {key!r} would leave the target's folder")
-    if "\0" in key:
-        raise BadKey(f"key {key!r} contains NUL")
-    return segments
-
-
 @contextmanager
 def folder(root: int, segments: Sequence[str], made: set[tuple[str, ...]] | None = None) -> Iterator[int]:
     """The folder's descriptor, closed at the end. With `made`, missing folders are created and added to it.

@@ -10,9 +10,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from syncd.targets import Deleted, Failed, Object, Outcome, Refused, Written
-from syncd.targets._folder import BadKey, etag_of, existing_folder, folder, regular, segments_of
+from syncd.targets._folder import etag_of, existing_folder, folder, regular
 from syncd.targets._folder_faults import reason_for_one
 from syncd.targets._folder_runs import CORNER, Run, Temporary
+from syncd.targets._keys import BadKey, segments_of
 from syncd.targets._layout import layout_key
 
 Parents = tuple[str, ...]

@@ -31,13 +31,11 @@ from syncd.targets import (
 from syncd.targets import Settings as TargetSettings
 from syncd.targets._folder import (
     CAN_SYNC_FILE_SYSTEM,
-    BadKey,
     copy_range,
     etag_of,
     existing_folder,
     files_below,
     regular,
-    segments_of,
     sync_file_system,
     write_all,
 )
@@ -51,6 +49,7 @@ from syncd.targets._folder_batch import (
 )
 from syncd.targets._folder_faults import unavailable
 from syncd.targets._folder_runs import CORNER, Run
+from syncd.targets._keys import BadKey, segments_of
 from syncd.targets._layout import (
     Copy,
     Layout,
