@@ -1,0 +1,71 @@
+"""Where the labelling configuration comes from: a file, a project of the source, or `project.json` beside the tasks."""
+
+import json
+from pathlib import Path
+
+from syncd.errors import Misconfigured
+from syncd.labelstudio.labelconfig import parse_label_config
+from syncd.model import LabelSchema, Project
+from syncd.sources import Source
+from syncd.words import did_you_mean
+
+
+def schema_of_file(path: Path) -> LabelSchema:
+    """Raises Misconfigured when it cannot be read or is no labelling configuration."""
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise Misconfigured(f"the labelling configuration {path} cannot be read: {reason}") from error
+    try:
+        return parse_label_config(text)
+    except Misconfigured as error:
+        raise Misconfigured(f"{path}: {error}") from error
+
+
+def schema_of_project(config: Path | None, project: str) -> LabelSchema:
+    """The schema of a project of the configured source, by id or title."""
+    source = open_source(config)
+    try:
+        return parse_label_config(find_project(source, project).label_config)
+    finally:
+        source.close()
+
+
+def open_source(config: Path | None) -> Source:
+    """The source of the configuration."""
+    from syncd import sources
+    from syncd.config import find, load
+
+    loaded = load(find(config))
+    return sources.make(loaded.source_type, loaded.source)
+
+
+def find_project(source: Source, wanted: str) -> Project:
+    """The project with this id, else this title. Raises Misconfigured with the nearest titles."""
+    projects = source.projects()
+    for project in projects:
+        if str(project.id) == wanted:
+            return project
+    named = [project for project in projects if project.title == wanted]
+    if len(named) == 1:
+        return named[0]
+    if named:
+        raise Misconfigured(
+            f"{len(named)} projects of {source.where} are titled {wanted!r}; "
+            f"give the id: {', '.join(str(project.id) for project in named)}"
+        )
+    known = [word for project in projects for word in (project.title, str(project.id))]
+    raise Misconfigured(f"{source.where} has no project {wanted!r}{did_you_mean(wanted, known)}")
+
+
+def schema_beside(tasks: Path) -> LabelSchema | None:
+    """The schema in the `project.json` of the bucket's layout, next to the folder of tasks or in the folder itself."""
+    for place in (tasks / "project.json", tasks.parent / "project.json"):
+        try:
+            found = json.loads(place.read_bytes())
+        except (OSError, ValueError):
+            continue
+        if isinstance(found, dict) and isinstance(found.get("label_config"), str):
+            return parse_label_config(found["label_config"])
+    return None
