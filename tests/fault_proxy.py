@@ -40,9 +40,6 @@ EVERY_FAULT = tuple(Fault)
 _DONE_FIRST = {Fault.SLOW_BODY, Fault.TRUNCATED, Fault.ANSWER_LOST}
 _REFUSALS = {Fault.UNAVAILABLE: 503, Fault.TOO_MANY: 429}
 
-Gate = Callable[[Message], Awaitable[Message | None]]
-"""Looks at a request and may answer it in the store's place."""
-
 
 @dataclass(slots=True)
 class _Planned:
@@ -54,7 +51,7 @@ class _Planned:
 class FaultProxy:
     """The proxy, as its tests see it. All of this may be called from any thread."""
 
-    def __init__(self, upstream: int, *, tls: ssl.SSLContext | None = None, gate: Gate | None = None) -> None:
+    def __init__(self, upstream: int, *, tls: ssl.SSLContext | None = None, gate: "Gate | None" = None) -> None:
         self.delay_seconds = 0.0
         """Added to every request."""
         self.slow_seconds = 0.4
@@ -151,7 +148,7 @@ class FaultProxy:
                 if fault and fault not in _DONE_FIRST:
                     await self._refuse(fault, writer)
                     continue
-                answer = await self._gate(request) if self._gate else None
+                answer = await self._gate(self, request) if self._gate else None
                 if answer is None:
                     store = store or await asyncio.open_connection("127.0.0.1", self._upstream, limit=LARGEST_HEAD)
                     answer = await _exchange(request, *store)
@@ -217,6 +214,10 @@ class FaultProxy:
             return
         writer.write(whole)
         await writer.drain()
+
+
+Gate = Callable[[FaultProxy, Message], Awaitable[Message | None]]
+"""Looks at a request and may answer it in the store's place; it can `ask` the store first."""
 
 
 @contextmanager

@@ -18,16 +18,16 @@ class Settings(TargetSettings):
 
     type: Literal["azure"] = "azure"
     container: str = Field(min_length=3, max_length=63, description="The container.")
-    prefix: str = Field("", description="Everything is kept below this; nothing outside it is ever touched.")
-    account_url: str | None = Field(None, description="https://NAME.blob.core.windows.net")
+    prefix: str = Field(default="", description="Everything is kept below this; nothing outside it is ever touched.")
+    account_url: str | None = Field(default=None, description="https://NAME.blob.core.windows.net")
     connection_string: SecretStr | None = Field(
-        None, description="Instead of account_url and key, as the portal shows it."
+        default=None, description="Instead of account_url and key, as the portal shows it."
     )
     account_key: SecretStr | None = None
-    sas_token: SecretStr | None = Field(None, description="Needs read, add, create, write, delete and list.")
+    sas_token: SecretStr | None = Field(default=None, description="Needs read, add, create, write, delete and list.")
     encryption_scope: str | None = None
     tier: Literal["Hot", "Cool", "Cold"] | None = Field(
-        None, description="Access tier of new blobs; the account's own if absent."
+        default=None, description="Access tier of new blobs; the account's own if absent."
     )
 
     @model_validator(mode="after")
