@@ -46,7 +46,8 @@ CONTROLS_OF_THE_TAG_REFERENCE = [
     "Vector",
     "VectorLabels",
     "VideoRectangle",
-]OBJECTS_OF_THE_TAG_REFERENCE = [
+]
+OBJECTS_OF_THE_TAG_REFERENCE = [
     "Audio",
     "AudioPlus",
     "HyperText",
@@ -59,7 +60,10 @@ CONTROLS_OF_THE_TAG_REFERENCE = [
     "Text",
     "TimeSeries",
     "Video",
-]def config(*tags: str) -> str:
+]
+
+
+def config(*tags: str) -> str:
     return f"<View>{''.join(tags)}</View>"
 
 
