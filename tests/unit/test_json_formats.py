@@ -7,6 +7,7 @@ import pytest
 
 from syncd.formats import Context, find
 from syncd.labelstudio.labelconfig import parse_label_config
+from tests.unit.conversion import GOLDEN as LABEL_STUDIO
 from tests.unit.conversion import (
     NER,
     PROJECTS,
@@ -20,7 +21,6 @@ from tests.unit.conversion import (
     write,
     write_project,
 )
-from tests.unit.conversion import GOLDEN as LABEL_STUDIO
 
 JSON_FORMATS = ("JSON", "JSONL", "JSON_MIN")
 
