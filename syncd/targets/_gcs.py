@@ -36,9 +36,6 @@ from syncd.targets._probe import probe
 from syncd.targets.gcs import Settings
 
 CONNECTIONS = 64
-LONGEST_NAME = 1024
-"""Bytes of UTF-8, by “Object naming guidelines”."""
-
 _PAGE = 1000
 _LISTED_FIELDS = "nextPageToken,items(name,size,generation,md5Hash)"
 _LOOKS = 3
@@ -222,8 +219,7 @@ class GCS:
         return f"{self._prefix}/{key}" if self._prefix else key
 
     def _fault_of(self, key: str) -> str | None:
-        too_long = len(self._name(key).encode()) > LONGEST_NAME
-        return key_fault(key) or (f"its name is longer than {LONGEST_NAME} bytes" if too_long else None)
+        return key_fault(self._name(key))
 
     def _blob(self, name: str) -> Blob:
         blob = self._bucket.blob(name, kms_key_name=self._settings.kms_key)
