@@ -134,7 +134,7 @@ def _role(schema: LabelSchema, from_name: Json) -> _Role | None:
 def regions(annotation: TaskJson, schema: LabelSchema, *, task: int) -> tuple[list[Region], list[Skipped]]:
     """The labelled regions of an annotation in the order of its results, and what was left out.
 
-    Keypoints are among them. Raises TaskRejected when a region is no object or a label no text.
+    Keypoints are among them. Raises TaskRejected when a label is no text.
     """
     found: list[Region] = []
     unlabelled: dict[str, Mapping[str, Json]] = {}
@@ -142,9 +142,7 @@ def regions(annotation: TaskJson, schema: LabelSchema, *, task: int) -> tuple[li
     roles: dict[str, _Role | None] = {}
     place = 1
     for result in annotation.get("result") or ():
-        value = result.get("value") if isinstance(result, dict) else None
-        if not isinstance(value, dict):
-            value = _no_value(result, task)
+        value = result.get("value") or {}
         from_name = str(result.get("from_name", ""))
         if from_name not in roles:
             roles[from_name] = _role(schema, from_name)
@@ -167,13 +165,6 @@ def regions(annotation: TaskJson, schema: LabelSchema, *, task: int) -> tuple[li
     return found, skipped
 
 
-def _no_value(result: Json, task: int) -> dict[str, Json]:
-    """Results that have no value, relations among them, say nothing; others that have no object there are broken."""
-    if isinstance(result, dict) and result.get("value") is None:
-        return {}
-    raise TaskRejected(f"a region is no object: {str(result)[:80]}", task=task)
-
-
 def _joined(found: list[Region], shapes: dict[str, Mapping[str, Json]]) -> tuple[list[Region], int]:
     """Regions with the shapes that other results of the same id have, and how many shapes nobody labelled."""
     labelled = {region.id for region in found}
@@ -191,7 +182,7 @@ def class_names(used: Iterable[TaskJson], schema: LabelSchema, *, task: int) -> 
     found: set[str] = set()
     for annotation in used:
         for result in annotation.get("result") or ():
-            control = control_for(schema, result.get("from_name") or "") if isinstance(result, dict) else None
+            control = control_for(schema, str(result.get("from_name", "")))
             if control is not None and is_region_label(control):
                 found.update(labels_of(result, task=task))
     return frozenset(found)

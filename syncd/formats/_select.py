@@ -20,11 +20,14 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 def annotations(task: TaskJson, policy: AnnotationPolicy, *, all_tasks: bool = False) -> list[TaskJson]:
     """The annotations a format uses (FORMATS rule 1), cancelled ones never, ordered by id.
 
-    A task that never had an annotation gives, with `all_tasks`, one that has no id and an empty result.
+    A task that never had an annotation gives, with `all_tasks`, one that has no id and an empty result. Raises
+    TaskRejected for annotations and regions that are no objects.
     """
     every = task.get("annotations") or []
     if not every:
         return [{"result": []}] if all_tasks else []
+    for one in every:
+        _check_form(one, task)
     kept = [a for a in every if not a.get("was_cancelled") and not a.get("skipped")]
     if policy == "all":
         return sorted(kept, key=annotation_id)
@@ -36,6 +39,16 @@ def annotations(task: TaskJson, policy: AnnotationPolicy, *, all_tasks: bool = F
     if len(kept) > 1:
         kept = [max(kept, key=lambda a: (_changed(a), annotation_id(a)))]
     return kept
+
+
+def _check_form(annotation: Json, task: TaskJson) -> None:
+    """Raises TaskRejected unless the annotation and each of its regions are objects, their values too."""
+    result = annotation.get("result") if isinstance(annotation, dict) else ()
+    if not isinstance(result, list | None):
+        raise TaskRejected(f"an annotation is not of Label Studio's form: {str(annotation)[:80]!a}", task=task["id"])
+    for region in result or ():
+        if not isinstance(region, dict) or not isinstance(region.get("value"), dict | None):
+            raise TaskRejected(f"a region is not of Label Studio's form: {str(region)[:80]!a}", task=task["id"])
 
 
 def annotation_id(annotation: TaskJson) -> int:
@@ -130,8 +143,9 @@ def check_json(task: TaskJson) -> None:
     """Raises TaskRejected, naming the region at fault, when JSON cannot carry a task's data or results."""
     to_json(task.get("data"), task=task["id"])
     for annotation in task.get("annotations") or ():
-        for region in annotation.get("result") or ():
-            to_json(region, task=task["id"], region=region.get("id"))
+        result = annotation.get("result")
+        for region in result if isinstance(result, list) else ():
+            to_json(region, task=task["id"], region=region.get("id") if isinstance(region, dict) else None)
 
 
 def _culprit(value: Json, where: str = "") -> str | None:
