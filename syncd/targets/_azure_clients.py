@@ -3,6 +3,7 @@
 `obstore` needs a twentieth of the SDK's CPU per object, but knows neither encryption scopes nor block lists.
 """
 
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypedDict
@@ -24,6 +25,9 @@ REQUEST_SECONDS = 30
 RETRIES = 2  # what takes longer is for those who pace all requests
 _WHOLE_BYTES = 256 * 1024 * 1024  # up to here one Put Blob, for which Azure stores the MD5
 _SCOPE = "https://storage.azure.com/.default"
+
+
+logging.getLogger("azure.identity").setLevel(logging.ERROR)  # its page of advice at each try is one sentence here
 
 
 class _Token(TypedDict):

@@ -15,6 +15,7 @@ from obstore.exceptions import BaseError
 
 from syncd.errors import Misconfigured, SyncdError, Unavailable
 from syncd.targets._azure_account import Account
+from syncd.targets._reasons import plain_reason
 from syncd.targets._retry import Throttled, Transient
 
 RAISED = (AzureError, BaseError, FileNotFoundError)
@@ -94,7 +95,7 @@ def answer_of(error: Exception) -> Answer:
     if isinstance(error, AzureError):
         status = error.status_code if isinstance(error, HttpResponseError) else 0
         code = getattr(error, "error_code", None) or ""
-        return Answer(status or 0, str(getattr(code, "value", code)), first)
+        return Answer(status or 0, str(getattr(code, "value", code)), first if status else plain_reason(text))
     found = re.search(r"status code: (\d{3})", text)
     named = re.search(r"<Code>(\w+)</Code>", text)
     causes = [] if found else re.findall(r'^\s+(?:error: )?"(.+)",?$', text, re.MULTILINE)

@@ -14,6 +14,7 @@ from google.cloud.storage.exceptions import DataCorruption
 from requests.exceptions import RequestException, SSLError
 
 from syncd.errors import Misconfigured, SyncdError, Unavailable
+from syncd.targets._reasons import plain_reason
 from syncd.targets._retry import Throttled, Transient
 
 RAISED = (GoogleAPIError, GoogleAuthError, RequestException, DataCorruption)
@@ -54,7 +55,7 @@ def answer_of(error: Exception) -> Answer:
     if isinstance(error, RetryError) and isinstance(error.cause, Exception):
         return answer_of(error.cause)
     if not isinstance(error, GoogleAPICallError):
-        return Answer(0, "", str(error).partition("\n")[0])
+        return Answer(0, "", plain_reason(str(error)))
     reason, message = _told(error)
     return Answer(int(error.code or 0), reason, message)
 

@@ -40,7 +40,9 @@ class Settings(TargetSettings):
             )
         if self.prefix.strip("/") and (fault := fault_of(self.prefix.strip("/"))):
             raise ValueError(f"prefix cannot be used: {fault}")
-        self.account()
+        account = self.account()
+        if account.url.startswith("http:") and not (account.key or account.sas):
+            raise ValueError("account_url must be https to sign in with Entra ID")
         return self
 
     def account(self) -> Account:
