@@ -128,6 +128,8 @@ class Format(ABC):
     """True when shared output is one part file per segment of tasks (PARQUET, SPACY): see `part`."""
     part_suffix: ClassVar[str] = ""
     """How the names of part files end (`.parquet`); their fragments are keyed "part"."""
+    whole: ClassVar[str] = ""
+    """The name of the one file that a small project is, where readers know one; else part files always."""
 
     def __init__(self, options: AnyOptions) -> None:
         self.options = options
@@ -165,6 +167,10 @@ class Format(ABC):
 
     def media(self, task: TaskJson, schema: LabelSchema) -> Iterable[str]:  # noqa: ARG002
         """Addresses whose facts (size, duration) `render` would use where the task itself lacks them."""
+        return ()
+
+    def images(self, task: TaskJson, context: Context) -> Iterable[tuple[str, str]]:  # noqa: ARG002
+        """Path in the format's folder and address of every image to fetch beside the labels (…_WITH_IMAGES)."""
         return ()
 
     def part(self, fragments: Iterable[tuple[int, bytes]], context: Context) -> bytes:
