@@ -10,11 +10,12 @@ from typing import NamedTuple, TypeAlias
 
 from syncd.errors import TaskRejected
 from syncd.formats import Context
+from syncd.formats._attributes import attributes
 from syncd.formats._images import Page, has_pages, page_of
 from syncd.formats._keypoints import DEFAULT_CATEGORY, Keypoints, box_around, keypoint_groups, place_keypoints
 from syncd.formats._plain import PlainTask
-from syncd.formats._regions import NOTHING_LEFT, OTHER_SHAPE, Region, Shape, attributes, is_shape_tag, regions
-from syncd.formats._select import annotation_id
+from syncd.formats._regions import NOTHING_LEFT, OTHER_SHAPE, Region, Shape, is_shape_tag, regions
+from syncd.formats._select import annotation_id, to_json
 from syncd.geometry import to_pixels
 from syncd.labelstudio.labelconfig import is_region_label, keypoint_names, object_for
 from syncd.model import Json, LabelSchema, TaskJson
@@ -114,6 +115,7 @@ def entries(annotation: TaskJson, sheet: Sheet, draw: Draw) -> list[Entry]:
             continue
         if region.id in said:
             entry["attributes"] = said[region.id]
+            to_json(said[region.id], task=sheet.task, region=region.id)
         for nth, label in enumerate(region.labels):
             labelled = dict(entry) if nth else entry
             labelled["id"] = base + region.place + nth

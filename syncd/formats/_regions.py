@@ -4,7 +4,7 @@ Label Studio writes one result per control: an OCR region is a shape, its labels
 Here they are one Region: the result that carries the labels, with the shape of whichever result has one.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, NamedTuple
 
 from syncd.errors import TaskRejected
@@ -115,20 +115,32 @@ def _is_text(name: Json) -> bool:
 
 
 class _Role(NamedTuple):
-    """What the results of a control are: labelled regions, keypoints (parts of one), shapes without a label."""
+    """What the results of a control are. Shapes drawn by a tag without labels may carry labels all the same."""
 
     control: ControlTag
-    is_label: bool
+    draws: bool
+    """Labelled regions, or shapes, rather than answers about them."""
     is_part: bool
-    is_shape: bool
+    """Keypoints, which are parts of a region."""
 
 
-def _role(schema: LabelSchema, from_name: Json) -> _Role | None:
-    control = control_for(schema, str(from_name))
-    if control is None:
-        return None
-    is_part = control.type == "KeyPointLabels"
-    return _Role(control, is_part or is_region_label(control), is_part, is_shape_tag(control))
+def _role(control: ControlTag) -> _Role:
+    draws = is_region_label(control) or is_shape_tag(control)
+    return _Role(control, draws, is_part=control.type == "KeyPointLabels")
+
+
+def _roles(schema: LabelSchema) -> Callable[[TaskJson], _Role | None]:
+    """The role of the control that gave a result, None when the schema has no such control; each looked up once."""
+    known: dict[str, _Role | None] = {}
+
+    def role_of(result: TaskJson) -> _Role | None:
+        from_name = str(result.get("from_name", ""))
+        if from_name not in known:
+            control = control_for(schema, from_name)
+            known[from_name] = None if control is None else _role(control)
+        return known[from_name]
+
+    return role_of
 
 
 def regions(annotation: TaskJson, schema: LabelSchema, *, task: int) -> tuple[list[Region], list[Skipped]]:
@@ -139,26 +151,23 @@ def regions(annotation: TaskJson, schema: LabelSchema, *, task: int) -> tuple[li
     found: list[Region] = []
     unlabelled: dict[str, Mapping[str, Json]] = {}
     skipped: list[Skipped] = []
-    roles: dict[str, _Role | None] = {}
+    role_of = _roles(schema)
     place = 1
     for result in annotation.get("result") or ():
-        value = result.get("value") or {}
-        from_name = str(result.get("from_name", ""))
-        if from_name not in roles:
-            roles[from_name] = _role(schema, from_name)
-        role = roles[from_name]
+        role = role_of(result)
         if role is None:
-            if from_name:  # relations come from no control
+            if "from_name" in result:  # relations come from no control
                 skipped.append(Skipped(UNKNOWN_CONTROL))
-            continue
-        id_ = str(result.get("id") or "")
-        labels = labels_of(result, task=task) if role.is_label else ()
-        if labels:
-            at = 0 if role.is_part else place
-            found.append(Region(id_, shape_of(value), value, labels, at, role.control, result))
-            place += 0 if role.is_part else len(labels)
-        elif role.is_label or role.is_shape:
-            unlabelled[id_ or f"the {len(unlabelled)}th"] = value
+        elif role.draws:
+            id_ = str(result.get("id") or "")
+            value = result.get("value") or {}
+            labels = labels_of(result, task=task)
+            if labels:
+                at = 0 if role.is_part else place
+                found.append(Region(id_, shape_of(value), value, labels, at, role.control, result))
+                place += 0 if role.is_part else len(labels)
+            else:
+                unlabelled[id_ or f"the {len(unlabelled)}th"] = value
     if unlabelled:
         found, unjoined = _joined(found, unlabelled)
         skipped += [Skipped(NO_LABEL)] * unjoined
@@ -179,33 +188,14 @@ def _joined(found: list[Region], shapes: dict[str, Mapping[str, Json]]) -> tuple
 
 def class_names(used: Iterable[TaskJson], schema: LabelSchema, *, task: int) -> frozenset[str]:
     """The class labels that annotations use (FORMATS rule 6): of regions, not the names of keypoints."""
+    role_of = _roles(schema)
     found: set[str] = set()
     for annotation in used:
         for result in annotation.get("result") or ():
-            control = control_for(schema, str(result.get("from_name", "")))
-            if control is not None and is_region_label(control):
+            role = role_of(result)
+            if role is not None and role.draws and not role.is_part:
                 found.update(labels_of(result, task=task))
     return frozenset(found)
-
-
-def attributes(annotation: TaskJson, schema: LabelSchema) -> dict[str, dict[str, Json]]:
-    """Region id → control name → what was said of that region by choices, text, rating and the like.
-
-    A single choice or text stands for itself, several are a list.
-    """
-    said: dict[str, dict[str, Json]] = {}
-    for result in annotation.get("result") or ():
-        name, id_ = result.get("from_name"), result.get("id")
-        control = control_for(schema, name) if name and id_ else None
-        if control is None or is_region_label(control):
-            continue
-        value = result.get("value") or {}
-        answer = value.get(result.get("type", ""), value.get("text"))
-        if answer is None or is_shape_tag(control):
-            continue
-        single = isinstance(answer, list) and len(answer) == 1 and result.get("type") in {"choices", "textarea"}
-        said.setdefault(id_, {})[name] = answer[0] if single else answer
-    return said
 
 
 # --- numbers ------------------------------------------------------------------------------------

@@ -119,7 +119,7 @@ def only_submitted(one: Json) -> Json | None:
 
 def lies_inside(value: Json) -> bool:
     right, bottom = value["x"] + value["width"], value["y"] + value["height"]
-    return value["rotation"] == 0 and value["x"] >= 0 and value["y"] >= 0 and right <= 100 and bottom <= 100
+    return bool(value["rotation"] == 0 <= min(value["x"], value["y"]) and max(right, bottom) <= 100)
 
 
 def test_upright_boxes_equal_label_studios() -> None:
@@ -132,8 +132,8 @@ def test_upright_boxes_equal_label_studios() -> None:
     found = {entry["id"]: entry for entry in ours["annotations"]}
     compared = 0
     for one in tasks:
-        made = only_submitted(one)
-        for place, result in enumerate(made["result"] if made else (), 1):
+        made = only_submitted(one) or {"result": []}
+        for place, result in enumerate(made["result"], 1):
             if lies_inside(result["value"]):
                 entry = found[made["id"] * 10_000 + place]
                 ours_flat = (entry["category_id"], entry["area"], *entry["bbox"])
@@ -424,6 +424,13 @@ def test_an_ocr_region_is_one_annotation_with_its_text() -> None:
     assert not folder.skipped
 
 
+def test_labels_that_a_bare_shape_carries_count() -> None:
+    labelled = region("rectangle", "box", {"x": 10, "y": 20, "width": 30, "height": 40, "rectanglelabels": ["Stamp"]})
+    dataset = coco(task(1, annotation(labelled)), config=LABELS_AND_SHAPES)
+    assert names_by_id(dataset) == {0: "Text", 1: "Stamp"}
+    assert dataset["annotations"][0]["category_id"] == 1
+
+
 def test_labels_without_a_shape_of_their_own_take_the_shape_of_their_region() -> None:
     shape = region("rectangle", "box", {"x": 10, "y": 20, "width": 30, "height": 40})
     assert only(LABELS_AND_SHAPES, shape, region("labels", "label", {"labels": ["Text"]}))["area"] == 2400.0
@@ -458,7 +465,7 @@ def test_a_brush_region_is_one_annotation_with_its_holes_and_islands(name: str, 
     """The converter writes one per blob, fills holes and measures between pixel centres (SDK pull request 478)."""
     dataset = coco(task(1, annotation(brush(ring()))), config=SHAPES, name=name)
     reader = with_pycocotools(dataset, tmp_path)
-    ((entry),) = reader.anns.values()
+    (entry,) = reader.anns.values()
     assert np.array_equal(reader.annToMask(entry), ring())
     assert entry["area"] == ring().sum()
     assert entry["bbox"] == [20, 5, 83, 55]
@@ -756,7 +763,7 @@ SIDES = st.integers(0, 20).map(float)
 def test_plain_boxes_and_the_general_way_give_the_same_bytes(boxes: list[tuple[float, float, float, float]]) -> None:
     """Whole numbers are not plain to the short way, so they take the long one."""
     plain = [box(*sides, id_=str(n)) for n, sides in enumerate(boxes)]
-    general = [box(*map(int, sides), id_=str(n)) for n, sides in enumerate(boxes)]
+    general = [box(int(x), int(y), int(w), int(h), id_=str(n)) for n, (x, y, w, h) in enumerate(boxes)]
     assert written("COCO", BOXES, [task(1, annotation(*plain))]).files == (
         written("COCO", BOXES, [task(1, annotation(*general))]).files
     )
