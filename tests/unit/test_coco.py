@@ -637,6 +637,14 @@ def test_a_broken_region_sets_its_task_aside_and_no_other(poison: Json, reason: 
     assert [image["id"] for image in read(folder)["images"]] == [1, 3]
 
 
+@pytest.mark.parametrize("stars", [float("nan"), 2**70, ["a\ud800"]], ids=["nan", "over 64 bits", "lone surrogate"])
+def test_an_attribute_that_json_cannot_carry_sets_its_task_aside(stars: Any) -> None:
+    config = BOXES.replace("</View>", '<Rating name="stars" toName="image" perRegion="true"/></View>')
+    regions = box(10, 20, 30, 40, id_="bad"), region("rating", "stars", {"rating": stars}, id_="bad")
+    (rejected,) = written("COCO", config, [task(1, annotation(*regions))]).set_aside
+    assert (rejected.task, rejected.region) == (1, "bad")
+
+
 @pytest.mark.parametrize(
     "rle", [[0, 0, 0, 4], [], ["a"], None, "AAAA"], ids=["short", "empty", "text", "null", "base64"]
 )
