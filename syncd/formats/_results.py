@@ -6,6 +6,7 @@ from syncd.errors import TaskRejected
 from syncd.formats._select import check_json, to_json
 from syncd.model import Json, TaskJson
 
+_ID = frozenset({str, int, type(None)})
 LOST_RELATION = "relation with an end that is not there"
 
 Relation = TypedDict(
@@ -14,7 +15,7 @@ Relation = TypedDict(
 
 
 def results_of(annotation: TaskJson, *, task: int) -> list[TaskJson]:
-    """The result of an annotation: objects, of which all that have a control have a value that is an object.
+    """The result of an annotation: objects with a text for an id; those that have a control have an object for a value.
 
     Raises TaskRejected for anything else.
     """
@@ -24,6 +25,8 @@ def results_of(annotation: TaskJson, *, task: int) -> list[TaskJson]:
     for region in result:
         if type(region) is not dict:
             raise TaskRejected(f"a region is no object: {str(region)[:40]!r}", task=task)
+        if type(region.get("id")) not in _ID:
+            raise TaskRejected(f"the id of a region is no text: {str(region['id'])[:40]}", task=task)
         name = region.get("from_name")
         if name is not None and (type(name) is not str or type(region.get("value")) is not dict):
             raise TaskRejected(f"a region of {str(name)[:40]!r} has no value", task=task, region=region.get("id"))
@@ -34,14 +37,18 @@ def relations(result: list[TaskJson]) -> list[Relation]:
     """The relations of a result in their order, ends as region ids. Label Studio's converter loses them (its issue 1803)."""
     return [
         {
-            "from": region.get("from_id"),
-            "to": region.get("to_id"),
+            "from": _end(region.get("from_id")),
+            "to": _end(region.get("to_id")),
             "direction": region.get("direction"),
             "labels": region.get("labels") or [],
         }
         for region in result
         if region.get("type") == "relation"
     ]
+
+
+def _end(region: Json) -> Json:
+    return region if type(region) in _ID else None
 
 
 def to_json_of_task(value: Json, task: TaskJson, used: list[TaskJson], *, sort_keys: bool = False) -> bytes:

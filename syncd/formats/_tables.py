@@ -4,8 +4,9 @@ Both follow Label Studio's converter, whose users have its column names in their
 the label configuration alone: a column never changes its meaning because of a row somebody adds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache, partial
 
 from syncd.formats import Skipped
 from syncd.labelstudio.labelconfig import control_for
@@ -34,6 +35,13 @@ def data_column(
         if not name.startswith(MOVED):
             return key
         name = name[len(MOVED) :]
+
+
+def data_columns(
+    schema: LabelSchema, *, reserved: frozenset[str] = RESERVED, prefix: str | None = None
+) -> Callable[[str], str]:
+    """`data_column` for the keys of one project, most of which come again with every task."""
+    return lru_cache(maxsize=4096)(partial(data_column, schema=schema, reserved=reserved, prefix=prefix))
 
 
 def _is_said(name: str, schema: LabelSchema) -> bool:
@@ -122,7 +130,10 @@ def transcripts(values: Mapping[str, Json], schema: LabelSchema) -> dict[str, st
     """`<name>_transcript` for every chat among the cells of an annotation: one line per message, `role: content`."""
     chats = [name for name in values if (control := control_for(schema, name)) and control.type == "Chat"]
     return {
-        f"{name}_transcript": "\n".join(f"{m.get('role')}: {m.get('content')}" for m in values[name]) for name in chats
+        f"{name}_transcript": "\n".join(
+            f"{said.get('role')}: {said.get('content')}" for said in values[name] if isinstance(said, dict)
+        )
+        for name in chats
     }
 
 

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from syncd.errors import TaskRejected
-from syncd.formats import Context, Format, Rendering, Section, SharedFile
+from syncd.formats import Context, Format, Options, Rendering, Section, SharedFile
+from syncd.formats._memo import OfLastSchema
 from syncd.formats._results import results_of
 from syncd.formats._select import annotations, check_json, newest_update, to_json
 from syncd.formats._spans import NO_TEXT, LabelledText, Span, annotated_by, labelled_texts, texts
@@ -31,8 +32,12 @@ class Conll2003(Format):
     name: ClassVar[str] = "CONLL2003"
     summary: ClassVar[str] = "labelled spans of text as B-/I- tags, one token per line, as spaCy reads it"
 
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        self._tags = OfLastSchema(_labelled)
+
     def accepts(self, schema: LabelSchema) -> str | None:
-        if _labelled(schema):
+        if self._tags(schema):
             return None
         return "CONLL2003 holds labelled spans of plain text: the label configuration has no Labels on a Text"
 
@@ -42,7 +47,7 @@ class Conll2003(Format):
         skipped: Counter[str] = Counter()
         blocks: list[str] = []
         dropped: list[bytes] = []
-        tags = _labelled(context.schema) if used else []
+        tags = self._tags(context.schema) if used else []
         for annotation in used:
             found = labelled_texts(task, results_of(annotation, task=task["id"]), context.schema, tags, skipped)
             if len(found) < len(tags):

@@ -8,6 +8,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterable
+from functools import partial
 from typing import ClassVar, Literal
 
 import orjson
@@ -15,6 +16,7 @@ import orjson
 from syncd.errors import Misconfigured, TaskRejected
 from syncd.formats import AnnotationPolicy, Context, Format, Names, Rendering, Section, SharedFile
 from syncd.formats import Options as FormatOptions
+from syncd.formats._memo import OfLastSchema
 from syncd.formats._region_rows import COLUMNS as REGION_COLUMNS
 from syncd.formats._region_rows import PREFIX as REGION_PREFIX
 from syncd.formats._region_rows import region_rows
@@ -27,7 +29,7 @@ from syncd.formats._tables import (
     control_cells,
     control_columns,
     counted,
-    data_column,
+    data_columns,
     data_of,
     transcripts,
 )
@@ -54,6 +56,10 @@ class Csv(Format):
     delimiter: ClassVar[str] = ","
     options: Options
 
+    def __init__(self, options: FormatOptions) -> None:
+        super().__init__(options)
+        self._data_columns = OfLastSchema(partial(data_columns, prefix=REGION_PREFIX if self._by_region else None))
+
     def accepts(self, schema: LabelSchema) -> str | None:
         return None
 
@@ -62,7 +68,7 @@ class Csv(Format):
 
     def names(self, task: TaskJson, schema: LabelSchema, policy: AnnotationPolicy) -> Names:
         """The columns of the task's data, and of the controls that its annotations used."""
-        columns = {self._data_column(key, schema) for key in data_of(task)}
+        columns = set(map(self._data_columns(schema), data_of(task)))
         if "agreement" in task:
             columns.add("agreement")
         for annotation in annotations(task, policy):
@@ -85,7 +91,8 @@ class Csv(Format):
         if not used:
             return Rendering()
         skipped: Counter[str] = Counter()
-        data = {self._data_column(key, context.schema): value for key, value in data_of(task).items()}
+        column_of = self._data_columns(context.schema)
+        data = {column_of(key): value for key, value in data_of(task).items()}
         own = {key: task[key] for key in ("id", "agreement") if key in task}
         rows = [
             {**data, **row, **own}
@@ -113,9 +120,6 @@ class Csv(Format):
     @property
     def _by_region(self) -> bool:
         return self.options.rows == "region"
-
-    def _data_column(self, key: str, schema: LabelSchema) -> str:
-        return data_column(key, schema, prefix=REGION_PREFIX if self._by_region else None)
 
     def _annotation_rows(
         self, task: TaskJson, annotation: TaskJson, schema: LabelSchema, skipped: Counter[str]

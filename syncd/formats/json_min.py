@@ -6,9 +6,11 @@ Records are compact JSON with sorted keys, one per line inside an array. `relati
 
 from collections import Counter
 from collections.abc import Iterable
+from functools import partial
 from typing import ClassVar
 
-from syncd.formats import AnnotationPolicy, Context, Format, Rendering, Section, SharedFile
+from syncd.formats import AnnotationPolicy, Context, Format, Options, Rendering, Section, SharedFile
+from syncd.formats._memo import OfLastSchema
 from syncd.formats._regions import UNKNOWN_CONTROL
 from syncd.formats._results import LOST_RELATION, relations, results_of, to_json_of_task
 from syncd.formats._select import annotations, newest_update
@@ -17,7 +19,7 @@ from syncd.formats._tables import (
     annotation_fields,
     control_cells,
     counted,
-    data_column,
+    data_columns,
     data_of,
 )
 from syncd.labelstudio.labelconfig import control_for
@@ -33,6 +35,10 @@ class JsonMin(Format):
     summary: ClassVar[str] = "one flat record per annotation: data, and what each control says"
     default_policy: ClassVar[AnnotationPolicy] = "all"
 
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        self._columns = OfLastSchema(partial(data_columns, reserved=_RESERVED))
+
     def accepts(self, schema: LabelSchema) -> str | None:
         return None
 
@@ -42,7 +48,8 @@ class JsonMin(Format):
         if not used:
             return Rendering()
         skipped: Counter[str] = Counter()
-        data = {data_column(key, context.schema, reserved=_RESERVED): value for key, value in data_of(task).items()}
+        column = self._columns(context.schema)
+        data = {column(key): value for key, value in data_of(task).items()}
         records = [_record(task, annotation, data, context.schema, skipped) for annotation in used]
         lines = [to_json_of_task(record, task, used, sort_keys=True) for record in records]
         return Rendering(
