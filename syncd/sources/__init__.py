@@ -113,6 +113,9 @@ class Source(Protocol):
     def read(self, tasks: Sequence[int], shape: DocumentShape) -> Iterator[Read]:
         """Each task whole and fresh, in any order; one bad row costs nobody else anything."""
 
+    def tasks(self, project: int) -> Iterator[int]:
+        """The ids of a project's tasks, streamed, those that `read` then finds gone included."""
+
     def check(self) -> Iterable[Finding]:
         """Rights, file system, and whether what is needed is there."""
 

@@ -34,6 +34,14 @@ class Rows:
     def of_range(self, first: int, last: int) -> dict[int, TaskRows]:
         return self._gather("BETWEEN ? AND ?", (first, last))
 
+    def tasks_of_project(self, project: int) -> Iterator[int]:
+        """The ids of a project's tasks in ascending order, read a page at a time."""
+        after = 0
+        sql = "SELECT id FROM task WHERE project_id = ? AND id > ? ORDER BY id LIMIT ?"
+        while page := self._database.rows(sql, (project, after, TIMES)):
+            yield from (row[0] for row in page)
+            after = page[-1][0]
+
     def _gather(self, condition: str, parameters: Sequence[object]) -> dict[int, TaskRows]:
         tasks = self._database.rows(f"SELECT {self._task_columns()} FROM task WHERE id {condition}", parameters)
         if not tasks:

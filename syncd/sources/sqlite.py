@@ -132,6 +132,9 @@ class SqliteSource:
                     rejected.token = token_of(rows, shared)
                     yield rejected
 
+    def tasks(self, project: int) -> Iterator[int]:
+        return self._rows.tasks_of_project(project)
+
     def check(self) -> Iterable[Finding]:
         kind = filesystem_of(self.settings.path)
         yield Finding(
