@@ -39,7 +39,9 @@ class FormatEntry:
             "summary": self.summary,
             "annotations": self.annotations,
             "mirrors": self.mirrors,
-            "options": {o.name: {"values": o.values, "default": o.default, "description": o.description} for o in self.options},
+            "options": {
+                o.name: {"values": o.values, "default": o.default, "description": o.description} for o in self.options
+            },
         }
         return found if self.applies is None else found | {"applies": self.applies, "reason": self.reason}
 

@@ -1,0 +1,145 @@
+"""One conversion from start to end: gather, survey, render, put together, swap in."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from syncd import formats
+from syncd.converting.abreast import Workers, working
+from syncd.converting.elements import Elements, WrongBorder
+from syncd.converting.files import write_own_files
+from syncd.converting.gathering import Given, in_order
+from syncd.converting.rendering import OutOfOrder, Rendered, Surveyed, Wish
+from syncd.converting.report import Report, Tally
+from syncd.converting.sections import Parts, Sections
+from syncd.converting.staging import Staging, staging
+from syncd.errors import Misconfigured
+from syncd.formats import AnnotationPolicy, Context, Format, Options
+from syncd.labelstudio.labelconfig import number_classes, region_classes
+from syncd.media import MediaSettings
+from syncd.model import LabelSchema
+
+MISSING_LISTED = 1_000
+
+Advance = Callable[[int], None]
+"""Told how many more tasks were rendered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to convert into what. `published` are class numbers that readers know already and that never change."""
+
+    given: Given
+    path: Path
+    format: str
+    options: Options
+    schema: LabelSchema
+    policy: AnnotationPolicy | None = None
+    all_tasks: bool = False
+    only: frozenset[int] | None = None
+    published: Mapping[str, int] = field(default_factory=dict)
+    workers: int = 1
+    media: MediaSettings | None = None
+
+
+def convert(request: Request, advance: Advance) -> Report:
+    """Does it. Raises Misconfigured when the format does not apply or the input is no export; the old output stays then."""
+    began = time.monotonic()
+    chosen = formats.find(request.format)(request.options)
+    reason = chosen.accepts(request.schema)
+    if reason is not None:
+        raise Misconfigured(
+            f"{chosen.name} does not apply: {reason}. `syncd formats --label-config FILE` says which do"
+        )
+    with staging(request.path) as place:
+        tally, missing = _attempts(request, chosen, place, advance)
+    return Report(chosen.name, str(request.path), tally, missing, time.monotonic() - began)
+
+
+def _attempts(request: Request, chosen: Format, place: Staging, advance: Advance) -> tuple[Tally, tuple[str, ...]]:
+    """First as if the input were in order and its borders as guessed, which nearly all are; else by exact reading."""
+    tally = Tally()
+    elements = request.given.elements(place.scratch, tally)
+    try:
+        try:
+            return _convert(request, chosen, elements, place, tally, advance)
+        except OutOfOrder:
+            place.clear()
+            tally = Tally()
+            return _convert(request, chosen, in_order(elements, place.scratch, tally), place, tally, advance)
+    except WrongBorder:
+        place.clear()
+        tally = Tally()
+        return _convert(request, chosen, request.given.exactly(place.scratch, tally), place, tally, advance)
+
+
+def _convert(
+    request: Request, chosen: Format, elements: Elements, place: Staging, tally: Tally, advance: Advance
+) -> tuple[Tally, tuple[str, ...]]:
+    policy = request.policy or chosen.default_policy
+    context = Context(request.schema, policy=policy, all_tasks=request.all_tasks)
+    wish = Wish(chosen.name, request.options, context, request.only)
+    classes: set[str] = set()
+    columns = set(chosen.columns(request.schema))
+    if type(chosen).names is not Format.names:
+        with working(request.workers, wish, place.folder, None) as workers:
+            _survey(workers, elements, classes, columns)
+    context = replace(
+        context,
+        classes=number_classes(region_classes(request.schema), classes, request.published),
+        columns=tuple(sorted(columns)),
+    )
+    with working(request.workers, replace(wish, context=context), place.folder, request.media) as workers:
+        missing = _render(workers, elements, chosen, context, place, tally, advance)
+    return tally, missing
+
+
+def _survey(workers: Workers, elements: Elements, classes: set[str], columns: set[str]) -> None:
+    last: int | None = None
+    for surveyed in workers.survey(elements.units()):
+        last = _follows(last, surveyed)
+        classes |= surveyed.classes
+        columns |= surveyed.columns
+
+
+def _render(
+    workers: Workers,
+    elements: Elements,
+    chosen: Format,
+    context: Context,
+    place: Staging,
+    tally: Tally,
+    advance: Advance,
+) -> tuple[str, ...]:
+    """Renders all units and puts the output together in the staging folder, then swaps it in."""
+    separators = {s.name: s.separator for file in chosen.shared_files(context) for s in file.sections}
+    sections, parts = Sections(place.scratch, separators), Parts(place.scratch)
+    missing: list[str] = []
+    last: int | None = None
+    with (place.scratch / "names").open("w", encoding="utf-8") as names:
+        for rendered in workers.render(elements.units()):
+            last = _follows(last, rendered)
+            sections.add(rendered.fragments)
+            parts.add(rendered.parts)
+            names.writelines(f"{name}\n" for name in rendered.files)
+            missing += rendered.missing_media[: MISSING_LISTED - len(missing)]
+            tally.add(rendered.tally)
+            advance(rendered.tally.tasks)
+        written = sections.put_together(place.folder, chosen, context, tally.newest)
+        if chosen.parts:
+            written += parts.put_together(place.folder, chosen, context, tally.items)
+        extras = chosen.extras(context)
+        write_own_files(place.folder, extras)
+        names.writelines(f"{name}\n" for name in [*written, *extras])
+    place.finish(place.scratch / "names")
+    return tuple(missing)
+
+
+def _follows(last: int | None, unit: Surveyed | Rendered) -> int | None:
+    """The last task id so far. Raises OutOfOrder when the unit does not begin after it."""
+    if unit.first is None:
+        return last
+    if last is not None and unit.first <= last:
+        raise OutOfOrder
+    return unit.last

@@ -1,0 +1,205 @@
+"""What one process does with one unit of tasks: survey it (which classes and columns), or render it.
+
+A task that cannot be rendered is set aside and costs nobody else anything. Everything here travels between processes.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+from syncd import formats
+from syncd.converting.documents import Document
+from syncd.converting.elements import Unit
+from syncd.converting.files import place_of, write_own_files
+from syncd.converting.report import Tally, set_aside
+from syncd.errors import TaskRejected
+from syncd.formats import Context, Format, MediaFact, Names, Options, Rendering
+from syncd.media import Media, MediaMissing, MediaSettings
+
+_FAULTS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What code raises over data that nobody foresaw."""
+
+
+FETCHES = 8
+"""Media fetched at a time by one process."""
+
+
+class OutOfOrder(Exception):
+    """Tasks do not come in the order of their ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What to make of the tasks: a format by name with its options, and which tasks of the input."""
+
+    format: str
+    options: Options
+    context: Context
+    only: frozenset[int] | None = None
+    """Task ids; None for all."""
+
+
+@dataclass(slots=True)
+class Surveyed:
+    """What the tasks of a unit need in the registries. `first` and `last` are task ids, None of an empty unit."""
+
+    classes: set[str] = field(default_factory=set)
+    columns: set[str] = field(default_factory=set)
+    first: int | None = None
+    last: int | None = None
+
+
+@dataclass(slots=True)
+class Rendered:
+    """A unit's output: fragments by section, joined; part fragments one by one; names of its own files, written already."""
+
+    fragments: dict[str, bytes] = field(default_factory=dict)
+    parts: list[tuple[int, bytes]] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    missing_media: list[str] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
+    first: int | None = None
+    last: int | None = None
+
+
+class Image(NamedTuple):
+    """An image to fetch beside a task's labels."""
+
+    task: int
+    path: str
+    address: str
+
+
+class Bench:
+    """A process's own format, media and folder: made once, used for every unit."""
+
+    def __init__(self, wish: Wish, folder: Path, media: MediaSettings | None) -> None:
+        self.wish = wish
+        self.folder = folder
+        self.format: Format = formats.find(wish.format)(wish.options)
+        self._media = None if media is None else Media(media)
+
+    def survey(self, unit: Unit) -> Surveyed:
+        """Raises OutOfOrder, WrongBorder. What is wrong with a task shows again when it is rendered, and counts then."""
+        found = Surveyed()
+        context = self.wish.context
+        for document in self._documents(unit, found, Tally()):
+            try:
+                names = self._names(document, context)
+            except TaskRejected:
+                continue
+            found.classes |= names.classes
+            found.columns |= names.columns
+        return found
+
+    def render(self, unit: Unit) -> Rendered:
+        """Raises OutOfOrder, WrongBorder."""
+        made = Rendered()
+        fragments: dict[str, list[bytes]] = {}
+        images: list[Image] = []
+        for document in self._documents(unit, made, made.tally):
+            try:
+                rendering = self._rendering(document)
+            except TaskRejected as rejected:
+                made.tally.set_aside(set_aside(rejected))
+                continue
+            self._take(rendering, document, fragments, made)
+            if self._media is not None and rendering.items:
+                images += [Image(document.id, *each) for each in self.format.images(document.task, self.wish.context)]
+        for name, parts in fragments.items():
+            made.fragments[name] = self._separators[name].join(parts)
+        if images:
+            self._fetch(images, made)
+        return made
+
+    def _documents(self, unit: Unit, span: Surveyed | Rendered, tally: Tally) -> Iterator[Document]:
+        """The documents that were asked for; notes first and last id in `span`, and the broken ones in `tally`."""
+        only = self.wish.only
+        for document in unit.documents():
+            if isinstance(document, TaskRejected):
+                if only is None or document.task in only:
+                    tally.set_aside(set_aside(document))
+                continue
+            number = document.id
+            if span.last is not None and number <= span.last:
+                raise OutOfOrder
+            span.first, span.last = number if span.first is None else span.first, number
+            if only is None or number in only:
+                yield document
+
+    def _names(self, document: Document, context: Context) -> Names:
+        try:
+            return self.format.names(document.task, context.schema, context.policy)
+        except _FAULTS as fault:
+            raise _unforeseen(document.id, fault) from fault
+
+    def _rendering(self, document: Document) -> Rendering:
+        context = self._context_of(document)
+        try:
+            if document.is_plain:
+                return self.format.render_document(document.body, document.task, context)
+            return self.format.render(document.task, context)
+        except _FAULTS as fault:
+            raise _unforeseen(document.id, fault) from fault
+
+    def _context_of(self, document: Document) -> Context:
+        """The context, with facts of the media that this task does not tell the facts of."""
+        context = self.wish.context
+        if self._media is None:
+            return context
+        facts: dict[str, MediaFact] = {}
+        for address in self.format.media(document.task, context.schema):
+            fact = self._media.fact(address)
+            if fact is not None:
+                facts[address] = fact
+        return replace(context, media=facts) if facts else context
+
+    def _take(
+        self, rendering: Rendering, document: Document, fragments: dict[str, list[bytes]], made: Rendered
+    ) -> None:
+        tally = made.tally
+        if rendering.skipped:
+            tally.skip(rendering.skipped, document.id)
+        tally.items += rendering.items
+        if rendering.items:
+            tally.tasks += 1
+            tally.newest = max(tally.newest, rendering.updated_at)
+        if self.format.parts:
+            made.parts += [(document.id, body) for body in rendering.fragments.values()]
+        else:
+            for name, body in rendering.fragments.items():
+                fragments.setdefault(name, []).append(body)
+        if rendering.files:
+            write_own_files(self.folder, rendering.files)
+            made.files += rendering.files
+
+    def _fetch(self, images: Sequence[Image], made: Rendered) -> None:
+        """Several at a time: most of it is waiting. Why one is not there is reported in task order."""
+        with ThreadPoolExecutor(min(FETCHES, len(images))) as threads:
+            for image, reason in zip(images, threads.map(self._fetched, images), strict=True):
+                if reason is None:
+                    made.files.append(image.path)
+                else:
+                    made.missing_media.append(f"task {image.task}: {reason}")
+
+    def _fetched(self, image: Image) -> str | None:
+        """None when it is there now; else why not."""
+        if self._media is None:
+            return None
+        try:
+            self._media.copy(image.address, Path(place_of(self.folder, image.path)))
+        except MediaMissing as missing:
+            return str(missing)
+        return None
+
+    @cached_property
+    def _separators(self) -> Mapping[str, bytes]:
+        files = self.format.shared_files(self.wish.context)
+        return {section.name: section.separator for file in files for section in file.sections}
+
+
+def _unforeseen(task: int, fault: Exception) -> TaskRejected:
+    return TaskRejected(f"its data cannot be read as this format expects ({type(fault).__name__}: {fault})", task=task)
