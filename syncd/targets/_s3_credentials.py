@@ -95,7 +95,8 @@ class _AssumedRole(CredentialProvider):
         return DeferredRefreshableCredentials(refresh_using=self._assume, method=_ROLE)
 
     def _assume(self) -> dict[str, str]:
-        given = self._own.client("sts").assume_role(**self._request)["Credentials"]
+        region = self._own.region_name or "us-east-1"  # without one, signing for STS fails
+        given = self._own.client("sts", region_name=region).assume_role(**self._request)["Credentials"]
         return {
             "access_key": given["AccessKeyId"],
             "secret_key": given["SecretAccessKey"],

@@ -15,6 +15,9 @@ from botocore.exceptions import (
     NoCredentialsError,
     SSLError,
 )
+from botocore.exceptions import (
+    ConnectionError as NoConnectionError,
+)
 from obstore.exceptions import BaseError
 
 from syncd.errors import Misconfigured, SyncdError, Unavailable
@@ -72,6 +75,8 @@ _SENTENCES = {
     "NoCredentials": "there is nothing to sign in with. Give access_key_id and secret_access_key or a profile, set"
     " AWS_… in the environment, or run where a role is attached",
     "Profile": "the AWS configuration cannot be used. Correct the profile, or the shared files in ~/.aws",
+    "Role": "role_arn cannot be assumed. Let the role's trust policy name this identity (and external_id, if it asks for"
+    " one), and give this identity sts:AssumeRole",
     "KMS": "the key of kms_key_id cannot be used ({who}). Give this identity kms:GenerateDataKey and kms:Decrypt on it",
     "Full": "the store is full or its quota is used up. Free space, or raise the quota",
 }
@@ -144,6 +149,8 @@ class Place:
 def answer_of(error: Exception) -> Answer:
     """The answer inside either client's error."""
     if isinstance(error, ClientError):
+        if error.operation_name.startswith("AssumeRole"):
+            return Answer("Role", 0, str(error))
         told = error.response.get("Error", {})
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return Answer(told.get("Code", ""), status, told.get("Message", ""))
@@ -161,7 +168,7 @@ def answer_of(error: Exception) -> Answer:
 def fault(answer: Answer, doing: str, place: Place) -> SyncdError:
     """The error that the answer means for every object: what, why and the way out."""
     where = f"s3 target s3://{place.settings.bucket}/{place.settings.prefix}".rstrip("/")
-    said = f" (the store said: {answer.code} {answer.text})".replace(" )", ")")
+    said = f" (the store said: {answer.code} {answer.text})" if answer.status else f" ({answer.text})"
     if answer.code in _NEVER:
         return Misconfigured(f"{where}: {_NEVER[answer.code].format(bucket=place.settings.bucket)}{said}.")
     if sentence := _SENTENCES.get(_ALIASES.get(answer.code, answer.code.partition(".")[0])):
@@ -190,7 +197,7 @@ def _sdk_code(error: BotoCoreError) -> str:
         return "Certificate"
     if isinstance(error, NoCredentialsError):
         return "NoCredentials"
-    if isinstance(error, HTTPClientError):
+    if isinstance(error, HTTPClientError | NoConnectionError):
         return ""
     return "Profile"
 

@@ -26,7 +26,7 @@ class SignedIn:
         """Sign in, look at the prefix, find the region. Raises Unavailable with what is wrong."""
         self._settings = settings
         self._renewing = threading.Lock()
-        self._renewed_at = time.monotonic()
+        self._renewed_at = float("-inf")
         self.place = Place(settings, settings.endpoint_url or "Amazon S3", "no credentials")
         self.notes: list[str] = []
         with faults("sign in", self.place):

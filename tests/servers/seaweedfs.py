@@ -62,12 +62,12 @@ def seaweedfs() -> Iterator[SeaweedFS]:
             yield SeaweedFS(endpoint)
 
 
-def client(endpoint: str, key: str = "admin", secret: str | None = None) -> S3Client:
+def client(endpoint: str, key: str = "admin", secret: str | None = None, region: str = "us-east-1") -> S3Client:
     """A boto3 client of one of the users."""
     return boto3.client(
         "s3",
         endpoint_url=endpoint,
-        region_name="us-east-1",
+        region_name=region,
         aws_access_key_id=key,
         aws_secret_access_key=secret or f"{key}-secret",
         config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}),
