@@ -14,7 +14,8 @@ from PIL import Image
 from syncd.errors import TaskRejected
 from syncd.formats._regions import Region, Shape, numbers, points
 from syncd.geometry import Point, corners, ellipse, points_to_pixels, to_pixels
-from syncd.masks import Alpha, Mask, decode_rle, rasterise
+from syncd.masks import Alpha, Mask, rasterise
+from syncd.rle_pack import decode_rle
 
 Size = tuple[int, int]
 """Width and height in pixels."""
@@ -48,8 +49,8 @@ def alpha(region: Region, size: Size, *, task: int) -> Alpha:
     """The alpha channel (height × width) of one of MASKED. Raises TaskRejected when it is broken."""
     try:
         if region.shape == "brush":
-            return decode_rle(region.value["rle"], *size)
-        return _bitmap(region.value["imageDataURL"], size)
+            return decode_rle(region.value.get("rle", ()), *size)
+        return _bitmap(region.value.get("imageDataURL"), size)
     except ValueError as error:
         raise TaskRejected(f"broken mask: {error}", task=task, region=region.id) from error
 

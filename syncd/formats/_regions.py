@@ -122,11 +122,14 @@ class _Role(NamedTuple):
     """Labelled regions, or shapes, rather than answers about them."""
     is_part: bool
     """Keypoints, which are parts of a region."""
+    shape: Shape | None
+    """What the tag draws; so a box without its height is a broken box, not a keypoint."""
 
 
 def _role(control: ControlTag) -> _Role:
     draws = is_region_label(control) or is_shape_tag(control)
-    return _Role(control, draws, is_part=control.type == "KeyPointLabels")
+    shape = _SHAPE_OF_TAG.get(control.type.removesuffix("Labels"))
+    return _Role(control, draws, is_part=control.type == "KeyPointLabels", shape=shape)
 
 
 def _roles(schema: LabelSchema) -> Callable[[TaskJson], _Role | None]:
@@ -163,8 +166,11 @@ def regions(annotation: TaskJson, schema: LabelSchema, *, task: int) -> tuple[li
             value = result.get("value") or {}
             labels = labels_of(result, task=task)
             if labels:
+                shape = shape_of(value)
+                if role.shape is not None and shape in {None, "keypoint"}:
+                    shape = role.shape
                 at = 0 if role.is_part else place
-                found.append(Region(id_, shape_of(value), value, labels, at, role.control, result))
+                found.append(Region(id_, shape, value, labels, at, role.control, result))
                 place += 0 if role.is_part else len(labels)
             else:
                 unlabelled[id_ or f"the {len(unlabelled)}th"] = value
@@ -219,7 +225,7 @@ def numbers(region: Region, keys: tuple[str, ...], *, task: int) -> list[float]:
 
 def points(region: Region, *, task: int) -> list[tuple[float, float]]:
     """A polygon's points in percent. Raises TaskRejected for anything but pairs of coordinates."""
-    listed = region.value["points"]
+    listed = region.value.get("points")
     if not isinstance(listed, list):
         raise TaskRejected("broken coordinates: points are no list", task=task, region=region.id)
     found = []
