@@ -72,7 +72,7 @@ class Lane:
     # --- one pass ------------------------------------------------------------------------------------------------
 
     def open(self, instance: str) -> None:
-        """Connect, check whose prefix it is, become the writer. Raises Misconfigured when another daemon writes here."""
+        """Connect, check whose prefix it is, become the writer. Raises Unavailable while another daemon writes here."""
         self._connect(instance)
         deadline = time.monotonic() + LEASE_SECONDS + 5
         while not self._take_lease():
@@ -81,6 +81,7 @@ class Lane:
                     f"{self.target.where} is being written by the syncd on {self._lease.other}; stop that one first"
                 )
             time.sleep(0.5)
+        self._heartbeat.start()
 
     def once_so_far(self, progress: Callable[[int], None] = lambda _: None) -> None:
         """Write what is due by now, while the source is still being swept."""

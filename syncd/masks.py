@@ -1,14 +1,4 @@
-"""Masks as the field writes them: Label Studio's brush RLE, COCO's RLE, and polygons filled to pixels.
-
-Label Studio stores a brush region as the rle-pack (https://github.com/thi-ng/umbrella, packages/rle-pack)
-of its RGBA pixels in row order; red, green and blue are copies of alpha. So only alpha is decoded: a mask is
-where alpha > 0.
-
-    32 bits     count of values: width × height × 4
-     5 bits     bits of a value, less 1
-     4 × 4 bits four widths of lengths, less 1
-    packets     1 bit "is a run", 2 bits which width, length less 1, then one value (run) or `length` values
-"""
+"""Masks as arrays: COCO's compressed RLE of them, polygons filled to pixels, and their bounds."""
 
 from collections.abc import Sequence
 from typing import TypedDict
@@ -19,13 +9,6 @@ from numpy.typing import NDArray
 Alpha = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
-MOST_PIXELS = 2**28
-"""No browser's canvas holds more, so no brush region can; a header that claims more is broken."""
-
-_HEADER_BITS = 53
-_LENGTH_BITS = (3, 4, 8, 16)
-_LONGEST_RUN = 1 << _LENGTH_BITS[-1]
-
 
 class CocoRle(TypedDict):
     """COCO's compressed RLE, as pycocotools reads it from JSON."""
@@ -34,112 +17,10 @@ class CocoRle(TypedDict):
     counts: str
 
 
-def decode_rle(rle: Sequence[int], width: int, height: int) -> Alpha:
-    """The alpha channel, height × width, of one brush region's `rle`.
-
-    Raises ValueError with the reason when `rle` is not bytes, breaks off, or is of another size.
-    """
-    _refuse_impossible_size(width, height)
-    try:
-        data = bytes(rle)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"the RLE is not a list of bytes: {error}") from error
-    count, length_bits = _read_header(data)
-    if count != 4 * width * height:
-        raise ValueError(f"the RLE holds {count:,} values, but {width} × {height} pixels have {4 * width * height:,}")
-    alpha = np.zeros(width * height, np.uint8)
-    _unpack(data, length_bits, count, alpha)
-    return alpha.reshape(height, width)
-
-
-def _refuse_impossible_size(width: int, height: int) -> None:
-    if not 0 < width * height <= MOST_PIXELS or width < 0:
-        raise ValueError(f"{width} × {height} is not the size of an image that a browser could show")
-
-
-def _read_header(data: bytes) -> tuple[int, tuple[int, ...]]:
-    if 8 * len(data) < _HEADER_BITS:
-        raise ValueError(f"the RLE breaks off in its header: {len(data)} bytes")
-    header = int.from_bytes(data[:7], "big") >> 3
-    value_bits = (header >> 16 & 31) + 1
-    if value_bits != 8:
-        raise ValueError(f"the RLE has values of {value_bits} bits, and a brush's have 8")
-    return header >> 21, tuple((header >> shift & 15) + 1 for shift in (12, 8, 4, 0))
-
-
-def _unpack(data: bytes, length_bits: tuple[int, ...], count: int, alpha: Alpha) -> None:
-    """Write the alpha of every packet. Every fourth value is one: before value n there are n // 4."""
-    end_of_bits = 8 * len(data)
-    position = _HEADER_BITS
-    start = 0
-    while start < count:
-        byte = position >> 3
-        window = int.from_bytes(data[byte : byte + 5].ljust(5, b"\0"), "big")
-        head = 37 - (position & 7)
-        bits = length_bits[window >> head & 3]
-        length = (window >> head - bits & (1 << bits) - 1) + 1
-        end = start + length
-        is_run = window >> head + 2 & 1
-        position += 3 + bits
-        last_bit = position + (8 if is_run else 8 * length)
-        if last_bit > end_of_bits:
-            raise ValueError(f"the RLE breaks off after {start:,} of {count:,} values")
-        if end > count:
-            raise ValueError(f"the RLE runs on beyond its {count:,} values")
-        if is_run:
-            value = window >> head - bits - 8 & 255
-            if value:
-                alpha[start >> 2 : end >> 2] = value
-        else:
-            literal = _bit_slice(data, position, last_bit)
-            alpha[start >> 2 : end >> 2] = np.frombuffer(literal, np.uint8)[3 - start & 3 :: 4]
-        position = last_bit
-        start = end
-
-
-def _bit_slice(data: bytes, start: int, end: int) -> bytes:
-    """Bits `start` to `end`, a whole number of bytes, moved to a byte border."""
-    last = (end + 7) >> 3
-    moved = int.from_bytes(data[start >> 3 : last], "big") >> 8 * last - end
-    size = (end - start) >> 3
-    return (moved & (1 << 8 * size) - 1).to_bytes(size, "big")
-
-
-def encode_rle(alpha: Alpha) -> list[int]:
-    """What Label Studio stores for this alpha channel (height × width): the inverse of `decode_rle`."""
-    height, width = alpha.shape
-    _refuse_impossible_size(width, height)
-    starts, values = _runs(alpha.ravel())
-    lengths = np.diff(starts, append=alpha.size) * 4
-    pieces = -(-lengths // _LONGEST_RUN)
-    values = np.repeat(values, pieces).astype(np.uint64)
-    rest = np.repeat(lengths - (pieces - 1) * _LONGEST_RUN, pieces)
-    is_last = np.zeros(len(rest), bool)
-    is_last[np.cumsum(pieces) - 1] = True
-    ahead = np.where(is_last, rest, _LONGEST_RUN) - 1
-    kind = np.searchsorted([8, 16, 256], ahead, side="right")
-    bits = np.array(_LENGTH_BITS)[kind]
-    packets = (4 + kind) << bits + 8 | ahead << 8
-    header = [4 * alpha.size, 7, *(bits - 1 for bits in _LENGTH_BITS)]
-    return _pack(
-        np.concatenate([np.array(header, np.uint64), packets.astype(np.uint64) | values]),
-        np.concatenate([[32, 5, 4, 4, 4, 4], bits + 11]),
-    )
-
-
-def _runs(values: NDArray[np.generic]) -> tuple[NDArray[np.intp], NDArray[np.generic]]:
+def runs(values: NDArray[np.generic]) -> tuple[NDArray[np.intp], NDArray[np.generic]]:
     """Where each run of equal values starts, and its value."""
     starts = np.concatenate([[0], np.flatnonzero(values[1:] != values[:-1]) + 1])
     return starts, values[starts]
-
-
-def _pack(fields: NDArray[np.uint64], bits: NDArray[np.intp]) -> list[int]:
-    """Fields of differing widths, one after the other, most significant bit first, as bytes."""
-    total = int(bits.sum())
-    shifts = np.repeat(np.cumsum(bits), bits) - 1 - np.arange(total)
-    stream = np.repeat(fields, bits) >> shifts.astype(np.uint64) & np.uint64(1)
-    packed: list[int] = np.packbits(stream.astype(np.uint8)).tolist()
-    return packed
 
 
 def coco_rle(mask: Mask) -> CocoRle:
@@ -148,12 +29,12 @@ def coco_rle(mask: Mask) -> CocoRle:
     The text is pycocotools': each run less the one two before it (from the fourth on), five bits a character.
     """
     height, width = mask.shape
-    starts, values = _runs(mask.ravel(order="F"))
-    runs = np.diff(starts, append=mask.size)
+    starts, values = runs(mask.ravel(order="F"))
+    counts = np.diff(starts, append=mask.size)
     if values[0]:
-        runs = np.concatenate([[0], runs])
-    runs[3:] -= runs[1:-2].copy()
-    return {"size": [height, width], "counts": _characters(runs)}
+        counts = np.concatenate([[0], counts])
+    counts[3:] -= counts[1:-2].copy()
+    return {"size": [height, width], "counts": _characters(counts)}
 
 
 def _characters(numbers: NDArray[np.intp]) -> str:

@@ -1,6 +1,8 @@
 """Where the labelling configuration comes from: a file, a project of the source, or `project.json` beside the tasks."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from syncd.errors import Misconfigured
@@ -59,13 +61,21 @@ def find_project(source: Source, wanted: str) -> Project:
     raise Misconfigured(f"{source.where} has no project {wanted!r}{did_you_mean(wanted, known)}")
 
 
-def schema_beside(tasks: Path) -> LabelSchema | None:
-    """The schema in the `project.json` of the bucket's layout, next to the folder of tasks or in the folder itself."""
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a `project.json` of the bucket's layout tells: the labelling configuration and the published class numbers."""
+
+    schema: LabelSchema
+    classes: Mapping[str, int]
+
+
+def published_beside(tasks: Path) -> Published | None:
+    """The `project.json` in a folder of tasks or beside it; None when there is none that can be read."""
     for place in (tasks / "project.json", tasks.parent / "project.json"):
         try:
             found = json.loads(place.read_bytes())
-        except (OSError, ValueError):
+            classes = {str(entry["name"]): int(entry["id"]) for entry in found.get("classes") or ()}
+            return Published(parse_label_config(found["label_config"]), classes)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
             continue
-        if isinstance(found, dict) and isinstance(found.get("label_config"), str):
-            return parse_label_config(found["label_config"])
     return None

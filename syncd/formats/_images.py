@@ -54,7 +54,7 @@ def _images(task: TaskJson, tag: ObjectTag) -> Iterator[tuple[str, int, Json]]:
         for index, address in enumerate(listed if isinstance(listed, list) else [listed]):
             yield tag.name, index, address
     elif tag.index_flag:
-        listed = (task.get("data") or {}).get(tag.data_key)
+        listed = _step(task.get("data"), tag.data_key or "")
         for index in range(len(listed) if isinstance(listed, list) else 0):
             yield tag.name.replace(tag.index_flag, str(index)), 0, media_value(task, tag, index)
     else:

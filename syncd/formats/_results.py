@@ -1,5 +1,6 @@
 """What one annotation's result holds: regions, checked once so that formats may rely on their form, and relations."""
 
+from collections.abc import Mapping
 from typing import TypedDict
 
 from syncd.errors import TaskRejected
@@ -44,6 +45,15 @@ def relations(result: list[TaskJson]) -> list[Relation]:
         }
         for region in result
         if region.get("type") == "relation"
+    ]
+
+
+def placed_relations(related: list[Relation], places: Mapping[Json, Json]) -> list[Json]:
+    """The relations whose two ends have a place, with those places for ends."""
+    return [
+        {**relation, "from": places[relation["from"]], "to": places[relation["to"]]}
+        for relation in related
+        if relation["from"] in places and relation["to"] in places and None not in (relation["from"], relation["to"])
     ]
 
 

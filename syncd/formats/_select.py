@@ -92,7 +92,9 @@ def media_value(task: TaskJson, tag: ObjectTag, index: int | None = None) -> Jso
     `index` is the place in a Repeater. A path such as `$images[0].url` is followed.
     """
     value = _expression(tag)
-    data = task.get("data") or {}
+    data = task.get("data")
+    if not isinstance(data, dict):
+        return None
     if value == f"${tag.data_key}":
         return data.get(tag.data_key)
     if index is not None and tag.index_flag:

@@ -5,7 +5,7 @@ carries its text is therefore moved to where that text really stands, when one o
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from typing import NamedTuple
 
 from syncd.errors import TaskRejected
@@ -57,39 +57,41 @@ def labelled_texts(
 ) -> list[LabelledText]:
     """The texts under `tags` with the spans that one result puts on them; what is left out counts in `skipped` by reason.
 
-    Raises TaskRejected for a span that is not inside its text.
+    A tag in a Repeater shows several. Raises TaskRejected for a span that is not inside its text.
     """
-    shown = {tag.name: (tag, text) for tag in tags if (text := text_of(task, tag)) is not None}
+    shown = {name: (tag, text) for tag in tags for name, text in _texts(task, tag, skipped)}
     spans: dict[str, list[Span]] = {name: [] for name in shown}
     for region in result:
-        tag = _labelled(region, schema, skipped)
-        if tag is None:
+        control = _region_label(region, schema, skipped)
+        if control is None:
             continue
-        if tag not in tags:
+        name = _object_name(region, control, shown)
+        if name in shown:
+            span = _span(region, shown[name][1], task["id"], skipped)
+            spans[name] += [] if span is None else [span]
+        elif object_for(schema, control, name) in tags:
+            raise TaskRejected(f"its text {name!r} is not in the task's data", task=task["id"], region=region.get("id"))
+        else:
             skipped[OTHER_SHAPE] += 1
-            continue
-        if tag.name not in shown:
-            raise TaskRejected(
-                f"the span has no text: the task's data lacks {tag.data_key!r}",
-                task=task["id"],
-                region=region.get("id"),
-            )
-        span = _span(region, shown[tag.name][1], task["id"], skipped)
-        if span is not None:
-            spans[tag.name].append(span)
     return [LabelledText(tag, text, tuple(spans[name])) for name, (tag, text) in shown.items()]
 
 
-def text_of(task: TaskJson, tag: ObjectTag) -> str | None:
-    """What the annotator read under this tag (numbers as they are shown); None when the task has nothing there."""
-    value = media_value(task, tag)
-    if isinstance(value, str):
-        return value
-    return str(value) if isinstance(value, int | float) else None
+def _texts(task: TaskJson, tag: ObjectTag, skipped: Counter[str]) -> Iterator[tuple[str, str]]:
+    """Object name and text of each text that a task shows under a tag; numbers are read as they are shown."""
+    indices: Sequence[int | None] = [None]
+    if tag.index_flag:
+        listed = (task.get("data") or {}).get(tag.data_key)
+        indices = range(len(listed) if isinstance(listed, list) else 0)
+    for index in indices:
+        value = media_value(task, tag, index)
+        if isinstance(value, str | int | float):
+            yield tag.name if index is None else tag.name.replace(tag.index_flag, str(index)), str(value)
+        else:
+            skipped[NO_TEXT] += 1
 
 
-def _labelled(region: TaskJson, schema: LabelSchema, skipped: Counter[str]) -> ObjectTag | None:
-    """What a region label lies on; None for other results, counted unless they are no regions."""
+def _region_label(region: TaskJson, schema: LabelSchema, skipped: Counter[str]) -> ControlTag | None:
+    """The control that labelled a region; None for other results, counted unless they are no regions."""
     name = region.get("from_name")
     if name is None:
         return None
@@ -99,8 +101,14 @@ def _labelled(region: TaskJson, schema: LabelSchema, skipped: Counter[str]) -> O
     elif not is_region_label(control):
         skipped[OTHER_SHAPE] += 1
     else:
-        return object_for(schema, control, region.get("to_name", ""))
+        return control
     return None
+
+
+def _object_name(region: TaskJson, control: ControlTag, shown: Container[str]) -> str:
+    """What a region says it lies on, else what its control annotates."""
+    to_name = str(region.get("to_name", ""))
+    return to_name if to_name in shown else next((name for name in control.to_name if name in shown), to_name)
 
 
 def _span(region: TaskJson, text: str, task: int, skipped: Counter[str]) -> Span | None:

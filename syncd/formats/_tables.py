@@ -69,7 +69,7 @@ def annotation_fields(annotation: TaskJson) -> dict[str, Json]:
 
 def counted(skipped: Mapping[str, int]) -> tuple[Skipped, ...]:
     """Counts by reason, as the closing report takes them."""
-    return tuple(Skipped(reason, count) for reason, count in sorted(skipped.items()))
+    return tuple(Skipped(reason, count) for reason, count in sorted(skipped.items()) if count)
 
 
 @dataclass(frozen=True, slots=True)

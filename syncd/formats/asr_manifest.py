@@ -90,7 +90,7 @@ class AsrManifest(Format):
             fragments={"lines": body} if lines else {},
             items=len(lines),
             updated_at=newest_update(used),
-            skipped=counted(+skipped),
+            skipped=counted(skipped),
         )
 
     def shared_files(self, context: Context, *, newest: str = "") -> Iterable[SharedFile]:
@@ -103,7 +103,7 @@ class AsrManifest(Format):
         first = {
             tag.name: next((c for c in controls if tag.name in c.to_name), None)
             for tag in schema.objects.values()
-            if tag.type in _AUDIO
+            if tag.type in _AUDIO and not tag.index_flag
         }
         return [(schema.objects[name], control) for name, control in first.items() if control is not None]
 

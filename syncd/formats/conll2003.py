@@ -13,7 +13,7 @@ from syncd.formats import Context, Format, Options, Rendering, Section, SharedFi
 from syncd.formats._memo import OfLastSchema
 from syncd.formats._results import results_of
 from syncd.formats._select import annotations, check_json, newest_update, to_json
-from syncd.formats._spans import NO_TEXT, LabelledText, Span, annotated_by, labelled_texts, texts
+from syncd.formats._spans import LabelledText, Span, annotated_by, labelled_texts, texts
 from syncd.formats._tables import counted
 from syncd.formats._tokens import Placed, longest_first, place, tokens
 from syncd.labelstudio.labelconfig import is_region_label
@@ -50,8 +50,6 @@ class Conll2003(Format):
         tags = self._tags(context.schema) if used else []
         for annotation in used:
             found = labelled_texts(task, results_of(annotation, task=task["id"]), context.schema, tags, skipped)
-            if len(found) < len(tags):
-                skipped[NO_TEXT] += len(tags) - len(found)
             for labelled in found:
                 block, lost = _block(labelled)
                 skipped[_NOTHING_TO_TAG] += not block
@@ -62,7 +60,7 @@ class Conll2003(Format):
             fragments={section: fragment for section, fragment in fragments.items() if fragment},
             items=len(blocks),
             updated_at=newest_update(used),
-            skipped=counted(+skipped),
+            skipped=counted(skipped),
         )
 
     def shared_files(self, context: Context, *, newest: str = "") -> Iterable[SharedFile]:

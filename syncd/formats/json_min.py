@@ -12,7 +12,7 @@ from typing import ClassVar
 from syncd.formats import AnnotationPolicy, Context, Format, Options, Rendering, Section, SharedFile
 from syncd.formats._memo import OfLastSchema
 from syncd.formats._regions import UNKNOWN_CONTROL
-from syncd.formats._results import LOST_RELATION, relations, results_of, to_json_of_task
+from syncd.formats._results import LOST_RELATION, placed_relations, relations, results_of, to_json_of_task
 from syncd.formats._select import annotations, newest_update
 from syncd.formats._tables import (
     RESERVED,
@@ -84,13 +84,8 @@ def _relations(result: list[Json], schema: LabelSchema, skipped: Counter[str]) -
     related = relations(result)
     if not related:
         return []
-    places = _places(result, schema)
-    found = [
-        {**relation, "from": places[relation["from"]], "to": places[relation["to"]]}
-        for relation in related
-        if relation["from"] in places and relation["to"] in places
-    ]
-    skipped.update({LOST_RELATION: len(related) - len(found)} if len(found) < len(related) else {})
+    found = placed_relations(related, _places(result, schema))
+    skipped[LOST_RELATION] += len(related) - len(found)
     return found
 
 

@@ -14,9 +14,9 @@ import orjson
 from syncd.errors import Misconfigured, TaskRejected
 from syncd.formats import Context, Format, Rendering
 from syncd.formats import Options as FormatOptions
-from syncd.formats._results import LOST_RELATION, relations, results_of, to_json_of_task
+from syncd.formats._results import LOST_RELATION, placed_relations, relations, results_of, to_json_of_task
 from syncd.formats._select import annotations, newest_update
-from syncd.formats._spans import NO_TEXT, LabelledText, annotated_by, labelled_texts, texts
+from syncd.formats._spans import LabelledText, annotated_by, labelled_texts, texts
 from syncd.formats._tables import counted
 from syncd.formats._tokens import longest_first, place
 from syncd.labelstudio.labelconfig import control_for, is_region_label
@@ -92,37 +92,32 @@ def _documents(
     task: TaskJson, annotation: TaskJson, schema: LabelSchema, tags: list[ObjectTag], skipped: Counter[str]
 ) -> list[TaskJson]:
     """What each text of one annotation becomes: text, spans [start, end, label], cats, relations and ids."""
-    answers: list[TaskJson] = []
-    others: list[TaskJson] = []
     result = results_of(annotation, task=task["id"])
-    for region in result:
-        control = control_for(schema, region.get("from_name") or "")
-        is_answer = control is not None and control.type == "Choices" and "start" not in region["value"]
-        (answers if is_answer else others).append(region)
+    answers = [region for region in result if _is_answer(region, schema)]
+    others = [region for region in result if not _is_answer(region, schema)]
     found = labelled_texts(task, others, schema, tags, skipped)
-    skipped.update({NO_TEXT: len(tags) - len(found)} if len(found) < len(tags) else {})
     related = relations(result)
     documents = []
     for labelled in found:
         spans, places = _spans(labelled)
-        kept = [
-            {**relation, "from": places[relation["from"]], "to": places[relation["to"]]}
-            for relation in related
-            if relation["from"] in places and relation["to"] in places
-        ]
         documents.append(
             {
                 "text": labelled.text,
                 "spans": spans,
                 "cats": _cats(task, answers, schema, labelled.tag),
-                "relations": kept,
+                "relations": placed_relations(related, places),
                 "task_id": task["id"],
                 "annotation_id": annotation.get("id"),
             }
         )
-    lost = len(related) - sum(len(document["relations"]) for document in documents)
-    skipped.update({LOST_RELATION: lost} if lost else {})
+    skipped[LOST_RELATION] += len(related) - sum(len(document["relations"]) for document in documents)
     return documents
+
+
+def _is_answer(region: TaskJson, schema: LabelSchema) -> bool:
+    """Whether this is a choice about a text as a whole."""
+    control = control_for(schema, region.get("from_name") or "")
+    return control is not None and control.type == "Choices" and "start" not in region["value"]
 
 
 def _spans(labelled: LabelledText) -> tuple[list[Json], dict[str | None, int]]:

@@ -69,16 +69,14 @@ class LaneLedger:
         """Up to `limit` due tasks: fresh ones first, then the rest with projects in turn, starting at project `turn`."""
         now = time.time()
         found = self._due("urgency = 0", (), limit + len(without), now)
-        share = max(limit // 4, 32)
-        for project in self._waiting_projects(turn):
-            if len(found) >= limit + len(without):
+        waiting = self._waiting_projects(turn)
+        for n, project in enumerate(waiting):
+            room = limit + len(without) - len(found)
+            if room <= 0:
                 break
-            found += self._due(
-                "urgency = 1 AND project = ?",
-                (project,),
-                min(share + len(without), limit + len(without) - len(found)),
-                now,
-            )
+            # A quarter each while others wait, so that a large project does not keep small ones waiting.
+            share = room if n == len(waiting) - 1 else max(limit // 4, 32) + len(without)
+            found += self._due("urgency = 1 AND project = ?", (project,), min(share, room), now)
         return [due for due in found if due.task not in without][:limit]
 
     def _due(self, which: str, parameters: Sequence[int], limit: int, now: float) -> list[Due]:

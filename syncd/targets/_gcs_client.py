@@ -1,5 +1,7 @@
 """Google's client of a bucket, signed in, with its waits and retries said out loud: the SDK's own defaults wait two minutes."""
 
+import warnings
+
 import google.auth
 from google.auth.credentials import AnonymousCredentials, Credentials
 from google.auth.transport.requests import AuthorizedSession
@@ -12,7 +14,7 @@ from syncd.targets.gcs import Settings
 TIMEOUT = (5, 30)
 """Seconds to connect, and between two bytes of an answer."""
 
-RETRY = DEFAULT_RETRY.with_delay(initial=0.2, maximum=2, multiplier=2).with_timeout(10)
+RETRY = DEFAULT_RETRY.with_delay(initial=0.2, maximum=2, multiplier=2).with_timeout(4)
 """Every request is whole and the same each time, so it may be sent again; a second write within a second (429) gets its turn."""
 
 SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
@@ -22,7 +24,9 @@ def sign_in(settings: Settings) -> Credentials:
     """The file's credentials, else nobody's at an emulator, else the application default. Raises google.auth's errors."""
     found: Credentials
     if settings.credentials_file:
-        found, _ = google.auth.load_credentials_from_file(settings.credentials_file, scopes=[SCOPE])
+        with warnings.catch_warnings():  # Google warns of files from strangers; this one is the operator's own
+            warnings.simplefilter("ignore", DeprecationWarning)
+            found, _ = google.auth.load_credentials_from_file(settings.credentials_file, scopes=[SCOPE])
     elif is_emulator(settings):
         return AnonymousCredentials()
     else:

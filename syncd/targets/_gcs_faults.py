@@ -126,7 +126,5 @@ def _why_no_answer(error: Exception, answer: Answer) -> str:
     if isinstance(cause, RefreshError):
         return f"no token is given for the credentials ({answer.text}): renew them, and see that this machine's clock is right"
     if isinstance(cause, GoogleAuthError) and not isinstance(cause, TransportError):
-        return (
-            f"no credentials were found ({answer.text}): give credentials_file, or sign this machine in to Google Cloud"
-        )
+        return f"there are no usable credentials ({answer.text}): give credentials_file, or sign this machine in to Google Cloud"
     return f"no answer ({answer.text}): check endpoint_url, name resolution, network and proxy"

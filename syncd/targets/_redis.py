@@ -40,7 +40,7 @@ from syncd.targets._redis_scripts import DELETE, FACTS, PUT
 from syncd.targets.redis import Settings
 
 CONNECT_SECONDS = 5
-ANSWER_SECONDS = 30
+ANSWER_SECONDS = 10
 LARGEST_BYTES = 512 * 1024 * 1024
 """Redis's own limit for a string."""
 

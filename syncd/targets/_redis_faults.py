@@ -32,6 +32,7 @@ _WORDS = {
     "MISCONF": "Redis cannot write its snapshot and refuses writes: look at its log and disk",
     "NOREPLICAS": "too few replicas are connected, so Redis refuses writes: bring them back",
     "NOAUTH": "Redis wants a password: put it into the url",
+    "HELLO must be called": "Redis wants a password: put it into the url",
     "unknown command": "this server lacks a command that syncd needs ({text}): use Redis 6 or later, or Valkey",
 }
 _SOON = (BusyLoadingError, MasterDownError)
@@ -43,8 +44,8 @@ def unavailable(error: RedisError, doing: str, where: str) -> SyncdError:
     place = f"redis target {where}: cannot {doing}:"
     if isinstance(error, ClusterError) or text.startswith(("MOVED", "CROSSSLOT")):
         return Misconfigured(f"{place} this is a Redis Cluster, which spreads keys; give the url of a single Redis")
-    why = next((sentence for kind, sentence in _OUTAGES.items() if isinstance(error, kind)), None)
-    why = why or next((sentence for words, sentence in _WORDS.items() if words in text), None)
+    why = next((sentence for words, sentence in _WORDS.items() if words in text), None)
+    why = why or next((sentence for kind, sentence in _OUTAGES.items() if isinstance(error, kind)), None)
     if isinstance(error, _SOON) or (why is None and isinstance(error, NoConnection | NoAnswer)):
         kind: type[Unavailable] = Unavailable if "SSL" in text else Transient
     else:
@@ -70,7 +71,7 @@ def one_key_fault(error: RedisError) -> str | None:
 
 def _why_in_general(error: RedisError) -> str:
     if "SSL" in str(error):
-        return "the secure connection failed ({text}): check the server's certificate, and rediss:// against redis://"
+        return "the secure connection failed ({text}): check the server's certificate and this machine's trusted ones"
     if isinstance(error, NoConnection | NoAnswer):
-        return "no answer ({text}): check the url, name resolution and network"
+        return "no answer ({text}): check the url (redis:// or rediss://), name resolution and network"
     return "Redis answered: {text}"

@@ -10,7 +10,7 @@ from syncd.targets import Finding
 
 RIGHTS = (
     "+get +set +unlink +hget +hset +hdel +scan +eval +evalsha +script|load +script|exists +multi +exec +ping"
-    " +info +config|get +select +client|setinfo +hello"
+    " +info +config|get +select +hello"
 )
 """The commands syncd uses."""
 
@@ -22,7 +22,8 @@ def keeping(client: Redis, prefix: str) -> Iterator[Finding]:
         info.update(client.info(section))
     yield _eviction(str(info.get("maxmemory_policy", "noeviction")))
     yield _persistence(bool(info.get("aof_enabled")), _snapshots(client))
-    yield Finding("least privilege", ok=True, detail=f"ACL SETUSER syncd on >PASSWORD ~{prefix}:* {RIGHTS}")
+    names = f"{prefix}:*" if prefix else "*"
+    yield Finding("least privilege", ok=True, detail=f"ACL SETUSER syncd on >PASSWORD ~{names} {RIGHTS}")
 
 
 def _eviction(policy: str) -> Finding:
