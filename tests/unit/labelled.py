@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from syncd.errors import TaskRejected
 from syncd.formats import AnnotationPolicy, Context, MediaFact, find
 from syncd.labelstudio.labelconfig import number_classes, parse_label_config, region_classes
-from syncd.masks import encode_rle
+from syncd.rle_pack import encode_rle
 
 WIDTH, HEIGHT = 200, 100
 

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from pycocotools import mask as coco_masks
 
-from syncd.masks import bounds, coco_rle, decode_rle, encode_rle, rasterise
+from syncd.masks import bounds, coco_rle, rasterise
 from syncd.outlines import outlines
 from syncd.png import grey_png, indexed_png
+from syncd.rle_pack import decode_rle, encode_rle
 
 SHAPES = st.tuples(st.integers(1, 24), st.integers(1, 24))
 ALPHAS = SHAPES.flatmap(lambda shape: npst.arrays(np.uint8, shape, elements=st.sampled_from([0, 1, 200, 255])))
