@@ -54,7 +54,8 @@ def _images(task: TaskJson, tag: ObjectTag) -> Iterator[tuple[str, int, Json]]:
         for index, address in enumerate(listed if isinstance(listed, list) else [listed]):
             yield tag.name, index, address
     elif tag.index_flag:
-        listed = _step(task.get("data"), tag.data_key or "")
+        data = task.get("data")
+        listed = data.get(tag.data_key) if isinstance(data, dict) else None
         for index in range(len(listed) if isinstance(listed, list) else 0):
             yield tag.name.replace(tag.index_flag, str(index)), 0, media_value(task, tag, index)
     else:

@@ -121,6 +121,12 @@ def test_results_that_are_no_objects_set_their_task_aside(result: Any) -> None:
     assert rejected.task == 5
 
 
+@pytest.mark.parametrize("data", [None, [], "a.jpg", {"image": ["a.jpg"]}, {"image": {"url": "a.jpg"}}])
+def test_a_task_without_a_sound_address_keeps_its_labels(data: Any) -> None:
+    one = task(5, annotation(box(10, 20, 30, 40))) | {"data": data}
+    assert coco(one)["images"] == [{"width": WIDTH, "height": HEIGHT, "id": 5, "file_name": "t5"}]
+
+
 def test_an_address_that_json_cannot_carry_sets_its_task_aside() -> None:
     (rejected,) = written("COCO", BOXES, [task(1, annotation(box(1, 2, 3, 4)), image="a\ud800.jpg")]).set_aside
     assert rejected.task == 1
