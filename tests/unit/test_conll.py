@@ -154,6 +154,17 @@ def test_each_text_of_a_task_is_cut_from_its_own_data() -> None:
     assert body.decode().split("\n\n")[1:3] == ["Bo -X- _ B-PER\ny -X- _ O", "Ann -X- _ B-PER\nx -X- _ O"]
 
 
+def test_texts_in_a_repeater_are_blocks_of_their_own() -> None:
+    config = """<View><Repeater on="$turns" indexFlag="{{idx}}"><Text name="turn_{{idx}}" value="$turns[{{idx}}].text"/>
+      <Labels name="ner_{{idx}}" toName="turn_{{idx}}"><Label value="PER"/></Labels></Repeater></View>"""
+    span = a_region("ner_1", {"start": 0, "end": 2, "labels": ["PER"]}, to_name="turn_1")
+    task = a_task(1, {"turns": [{"text": "Ann"}, {"text": "Bo"}]}, an_annotation(1, span))
+
+    body = write("CONLL2003", [task], config).only
+
+    assert body.endswith(b"Ann -X- _ O\n\nBo -X- _ B-PER\n\n")
+
+
 def test_a_reviewed_text_without_entity_is_a_block_and_an_unlabelled_one_is_not() -> None:
     tasks = [a_task(1, {"text": "seen"}, an_annotation(1)), a_task(2, {"text": "new"})]
 
