@@ -54,7 +54,7 @@ def box_figure(region: Region, width: int, height: int, task: int) -> Figure | N
 
 def polygon_figure(outline: Sequence[Point], width: int, height: int) -> Figure | None:
     """The figure of what of a polygon lies on the image; None when nothing does."""
-    kept = clip(outline, width, height)
+    kept = clip(outline, float(width), float(height))
     if not kept:
         return None
     left, top, right, bottom = hull_box(kept)
