@@ -45,20 +45,19 @@ class Traits(NamedTuple):
     """What a schema means for its tasks."""
 
     has_pages: bool
-    keypoints: Mapping[str, int] | None
-    """Name → place in the categories' lists; None in projects without keypoints."""
+    keypoints: Mapping[str, int]
+    """Name → place in the categories' lists; empty in projects without keypoints."""
     has_questions: bool
     """There are controls that say something of a region besides its label."""
 
 
 def traits_of(schema: LabelSchema, holds: frozenset[Shape]) -> Traits:
     """The traits of a schema for a format that holds these shapes."""
-    controls = schema.controls.values()
-    holds_keypoints = "keypoint" in holds and any(control.type == "KeyPointLabels" for control in controls)
+    names = keypoint_names(schema) if "keypoint" in holds else ()
     return Traits(
         has_pages=has_pages(schema),
-        keypoints={name: at for at, name in enumerate(keypoint_names(schema))} if holds_keypoints else None,
-        has_questions=any(not is_shape_tag(control) and not is_region_label(control) for control in controls),
+        keypoints={name: at for at, name in enumerate(names)},
+        has_questions=not all(is_shape_tag(tag) or is_region_label(tag) for tag in schema.controls.values()),
     )
 
 
@@ -78,6 +77,9 @@ class Sheet(NamedTuple):
     def image_id(self, page: Page) -> int:
         return self.task * IDS_EACH + page.number if self.traits.has_pages else self.task
 
+    def category_id(self, label: str) -> int:
+        return self.context.classes[label] + self.category_base
+
     def leave_out(self, reason: str, count: int = 1) -> None:
         self.skipped[reason] += count
 
@@ -92,38 +94,30 @@ def entries(annotation: TaskJson, sheet: Sheet, draw: Draw) -> list[Entry]:
     found, left_out = regions(annotation, schema, task=sheet.task)
     for one in left_out:
         sheet.leave_out(one.reason, one.count)
-    parts = keypoint_groups(found) if sheet.traits.keypoints is not None else {}
+    parts = keypoint_groups(found) if sheet.traits.keypoints else {}
     said = attributes(annotation, schema) if sheet.traits.has_questions else {}
-    classes = sheet.context.classes
     base = (annotation_id(annotation) or sheet.task) * IDS_EACH
     place = 0
     made: list[Entry] = []
     for region in found:
         if not region.place:
-            if sheet.traits.keypoints is None:
+            if not sheet.traits.keypoints:
                 sheet.leave_out(OTHER_SHAPE)
             continue
         place = region.place + len(region.labels) - 1
-        if place >= IDS_EACH:
-            raise TaskRejected(
-                f"an annotation with {place:,} labelled regions; ids have room for {IDS_EACH - 1:,}",
-                task=sheet.task,
-                region=region.id,
-            )
         entry = _entry(region, parts.get(region.id, ()), sheet, draw)
         if entry is None:
             continue
         if region.id in said:
             entry["attributes"] = said[region.id]
             to_json(said[region.id], task=sheet.task, region=region.id)
-        for nth, label in enumerate(region.labels):
-            labelled = dict(entry) if nth else entry
-            labelled["id"] = base + region.place + nth
-            labelled["category_id"] = classes[label] + sheet.category_base
-            made.append(labelled)
-    orphans = _orphans(parts[None], sheet) if None in parts else ()
-    for nth, entry in enumerate(orphans, place + 1):
-        made.append(entry | {"id": base + nth, "category_id": classes[DEFAULT_CATEGORY] + sheet.category_base})
+        for nth, label in enumerate(region.labels, region.place):
+            made.append(entry | {"id": base + nth, "category_id": sheet.category_id(label)})
+    for entry in _orphans(parts[None], sheet) if None in parts else ():
+        place += 1
+        made.append(entry | {"id": base + place, "category_id": sheet.category_id(DEFAULT_CATEGORY)})
+    if place >= IDS_EACH:
+        raise TaskRejected(f"{place:,} labels in one annotation; ids have room for {IDS_EACH - 1:,}", task=sheet.task)
     return made
 
 
@@ -131,7 +125,6 @@ def upright_entries(plain: PlainTask, sheet: Sheet) -> list[Entry]:
     """What `entries` gives of a plain task: boxes inside the only image, without more to say of them."""
     ((width, height),) = sheet.sizes.values()
     base = (annotation_id(plain.annotation) or sheet.task) * IDS_EACH
-    classes = sheet.context.classes
     made: list[Entry] = []
     for id_, (label, left, top, wide, high) in enumerate(plain.boxes, base + 1):
         x, y, w, h = to_pixels(left, top, wide, high, width, height)
@@ -140,7 +133,7 @@ def upright_entries(plain: PlainTask, sheet: Sheet) -> list[Entry]:
             {
                 "id": id_,
                 "image_id": sheet.task,
-                "category_id": classes[label] + sheet.category_base,
+                "category_id": sheet.category_id(label),
                 "segmentation": [[x, y, right, y, right, bottom, x, bottom]],
                 "bbox": [x, y, w, h],
                 "ignore": 0,
@@ -198,7 +191,7 @@ def _orphans(parts: Sequence[Region], sheet: Sheet) -> list[Entry]:
 
 
 def _keypoints(parts: Sequence[Region], size: tuple[int, int], sheet: Sheet) -> Keypoints:
-    keypoints, left_out = place_keypoints(parts, sheet.traits.keypoints or {}, *size, task=sheet.task)
+    keypoints, left_out = place_keypoints(parts, sheet.traits.keypoints, *size, task=sheet.task)
     for one in left_out:
         sheet.leave_out(one.reason, one.count)
     return keypoints
