@@ -13,7 +13,7 @@ _ONE_OBJECT = {
     errno.ENAMETOOLONG: "a part of its name, or the whole path, is too long for this file system",
     errno.EILSEQ: "this file system does not take the characters of its name",
     errno.EINVAL: "this file system does not take the characters of its name",
-    errno.ENOTDIR: "a file stands where its folder should be",
+    errno.ENOTDIR: "a file or a symbolic link stands where its folder should be",
     errno.EISDIR: "a folder stands where the file should be",
     errno.ENOTEMPTY: "a folder stands where the file should be",
     errno.ELOOP: "a symbolic link stands in its path, and syncd follows none inside the target",
