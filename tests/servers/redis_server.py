@@ -25,7 +25,7 @@ class RedisServer:
 @contextmanager
 def redis_server(*options: str) -> Iterator[RedisServer]:
     """The server, until the block ends. Options as on its command line: `"--maxmemory-policy", "allkeys-lru"`."""
-    port = free_port()
+    port = free_port(beside=10_000)  # a cluster member listens there too
     with tempfile.TemporaryDirectory() as folder:
         command = [
             program("redis-server"), "--bind", "127.0.0.1", "--port", str(port), "--dir", folder, "--save", "",

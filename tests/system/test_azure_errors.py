@@ -8,12 +8,12 @@ import pytest
 from azure.storage.blob import BlobServiceClient, generate_container_sas
 
 from syncd.errors import Unavailable
-from syncd.targets import make, settings_of
+from syncd.targets import settings_of
 from tests.certificates import certificates
 from tests.fault_proxy import fault_proxy
 from tests.servers import Servers
 from tests.servers.azurite import ACCOUNT, KEY, Azurite, azurite
-from tests.system.trouble import NOWHERE, assert_tells_only, checked, trouble
+from tests.system.trouble import NOWHERE, assert_tells_only, checked, made, trouble
 
 PHRASES = {
     "a wrong key": "the account key is not accepted",
@@ -81,7 +81,7 @@ def test_a_missing_azure_container_is_never_created(azure: Azurite) -> None:
 
 
 def test_check_names_the_right_that_azure_lacks_and_the_way_to_grant_it(azure: Azurite) -> None:
-    target = make("azure", settings_of("azure")(container="errors", account_url=azure.account_url, sas_token=sas("rl")))
+    target = made("azure", container="errors", account_url=azure.account_url, sas_token=sas("rl"))
     findings = checked(target)
     assert "lacks the right to write" in next(one.detail for one in findings if not one.ok)
     assert "Storage Blob Data Contributor" in findings[-1].detail

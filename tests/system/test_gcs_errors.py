@@ -10,13 +10,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from syncd.errors import Unavailable
-from syncd.targets import make, settings_of
 from tests.certificates import certificates
 from tests.fault_proxy import FaultProxy, fault_proxy
 from tests.http_wire import Message, response
 from tests.servers import Servers
 from tests.servers.fake_gcs import FakeGCS, fake_gcs, refusal
-from tests.system.trouble import NOWHERE, assert_tells_only, checked, trouble
+from tests.system.trouble import NOWHERE, assert_tells_only, checked, made, trouble
 
 PHRASES = {
     "a refused token": "is not accepted (Invalid Credentials)",
@@ -105,16 +104,13 @@ def test_google_names_the_cause(
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
     monkeypatch.setenv("NO_GCE_CHECK", "true")
-    signed_in = {"endpoint_url": proxy.url, "credentials_file": service_account(tmp_path, f"{proxy.url}/token")}
+    token_url = f"{google('a token').url}/token" if cause == "an untrusted certificate" else f"{proxy.url}/token"
+    signed_in = {"endpoint_url": proxy.url, "credentials_file": service_account(tmp_path, token_url)}
     settings: dict[str, dict[str, str]] = {
         "a missing bucket": {**signed_in, "bucket": "missing"},
         "no credentials": {},
         "a missing file": {"credentials_file": str(tmp_path / "none.json")},
         "a dead endpoint": {"endpoint_url": f"http://{NOWHERE}"},
-        "an untrusted certificate": {
-            **signed_in,
-            "credentials_file": service_account(tmp_path, google("a token").url + "/token"),
-        },
     }
     error = trouble("gcs", **{"bucket": "errors", **settings.get(cause, signed_in)})
     assert isinstance(error, Unavailable)
@@ -133,7 +129,7 @@ def test_check_names_the_right_that_google_lacks_and_the_way_to_grant_it(
 ) -> None:
     proxy = google("no write right")
     file = service_account(tmp_path, f"{proxy.url}/token")
-    target = make("gcs", settings_of("gcs")(bucket="errors", endpoint_url=proxy.url, credentials_file=file))
+    target = made("gcs", bucket="errors", endpoint_url=proxy.url, credentials_file=file)
     findings = checked(target)
     assert "lacks storage.objects.create" in next(one.detail for one in findings if not one.ok)
     assert "gs://errors" in findings[-1].detail

@@ -6,10 +6,10 @@ import pytest
 from redis import Redis
 
 from syncd.errors import Misconfigured, Unavailable
-from syncd.targets import Target, make, settings_of
+from syncd.targets import Target
 from tests.servers import Servers
 from tests.servers.redis_server import PASSWORD, RedisServer, redis_server
-from tests.system.trouble import NOWHERE, assert_tells_only, checked, trouble
+from tests.system.trouble import NOWHERE, assert_tells_only, checked, made, trouble
 
 PHRASES = {
     "a wrong password": "does not accept the user or password",
@@ -77,11 +77,9 @@ def test_the_rights_that_check_prints_are_enough_for_redis(servers: Servers) -> 
     (told,) = (one.detail for one in checked(redis_at(server)) if one.what == "least privilege")
     with Redis.from_url(server.url) as admin:
         admin.execute_command(*told.replace(">PASSWORD", ">word").split())
-    findings = checked(
-        make("redis", settings_of("redis")(url=f"redis://syncd:word@127.0.0.1:{server.port}", prefix="x"))
-    )
+    findings = checked(made("redis", url=f"redis://syncd:word@127.0.0.1:{server.port}", prefix="x"))
     assert [one for one in findings if not one.ok or one.warning] == []
 
 
 def redis_at(server: RedisServer) -> Target:
-    return make("redis", settings_of("redis")(url=server.url, prefix="x"))
+    return made("redis", url=server.url, prefix="x")

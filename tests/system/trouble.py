@@ -12,9 +12,14 @@ NOWHERE = "127.0.0.1:1"
 """Nobody listens there."""
 
 
+def made(kind: str, **settings: Any) -> Target:
+    """A target, not yet opened."""
+    return make(kind, settings_of(kind)(**settings))
+
+
 def trouble(kind: str, **settings: Any) -> SyncdError:
     """What opening a target, writing one object and deleting it again ends with."""
-    target = make(kind, settings_of(kind)(**settings))
+    target = made(kind, **settings)
     with pytest.raises(SyncdError) as told:
         use(target)
     return told.value
