@@ -68,10 +68,13 @@ class Csv(Format):
 
     def names(self, task: TaskJson, schema: LabelSchema, policy: AnnotationPolicy) -> Names:
         """The columns of the task's data, and of the controls that its annotations used."""
+        used = annotations(task, policy, all_tasks=True)
+        if not used:
+            return Names()
         columns = set(map(self._data_columns(schema), data_of(task)))
         if "agreement" in task:
             columns.add("agreement")
-        for annotation in annotations(task, policy):
+        for annotation in used:
             if self._by_region:
                 columns.update(*self._annotation_rows(task, annotation, schema, Counter()))
             else:

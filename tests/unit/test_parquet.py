@@ -2,6 +2,8 @@
 
 import io
 import random
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -185,3 +187,12 @@ def test_the_same_rows_are_the_same_bytes() -> None:
         write("PARQUET", random.Random(3).sample(tasks, len(tasks)), config).only
         == write("PARQUET", tasks, config).only
     )
+
+
+def test_rendering_needs_neither_spacy_nor_pyarrow() -> None:
+    code = (
+        "import sys; from syncd.formats import find; find('SPACY'); find('PARQUET');"
+        "sys.exit(any(name in sys.modules for name in ('spacy', 'pyarrow')))"
+    )
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -122,6 +122,15 @@ def test_annotations_are_rows_in_id_order_and_skipped_ones_are_not() -> None:
     assert [row["annotation_id"] for row in table([task], policy="latest")] == ["3"]
 
 
+def test_a_task_that_has_no_row_adds_no_column() -> None:
+    tasks = [
+        a_task(1, {"text": "a"}, an_annotation(1)),
+        a_task(2, {"other": "b"}, an_annotation(2, was_cancelled=True)),
+    ]
+
+    assert "other" not in table(tasks)[0]
+
+
 def test_a_task_without_annotation_has_a_row_only_when_asked_for() -> None:
     tasks = [a_task(1, {"text": "a"})]
 
