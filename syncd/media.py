@@ -18,8 +18,9 @@ from syncd._media_place import Inline, Local, MediaMissing, Roots, Stored, Web, 
 from syncd._media_web import WebLimits
 from syncd.formats import MediaFact
 
-__all__ = ["Media", "MediaMissing", "MediaSettings", "Roots", "WebLimits", "roots_of", "token_of"]
+__all__ = ["MEGABYTE", "Media", "MediaMissing", "MediaSettings", "Roots", "WebLimits", "roots_of", "token_of"]
 
+MEGABYTE = 1_000_000
 REMEMBERED = 4_096
 """Addresses whose facts, or whose absence, a process remembers."""
 

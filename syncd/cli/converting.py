@@ -13,16 +13,23 @@ if TYPE_CHECKING:
 
 Output = Annotated[Path, typer.Option("--path", help="A folder for the format's files, or a name that ends in `.zip`.")]
 Policy = Annotated[
-    str | None, typer.Option("--annotations", metavar="best|all|latest|ground_truth", help="Which of a task's annotations.")
+    str | None,
+    typer.Option("--annotations", metavar="best|all|latest|ground_truth", help="Which of a task's annotations."),
 ]
 TaskIds = Annotated[list[str] | None, typer.Option("--task-ids", help="Only these: `3,17,20-29`.")]
 AllTasks = Annotated[bool, typer.Option("--all-tasks", help="Tasks without annotation have an entry too.")]
-Chosen = Annotated[list[str] | None, typer.Option("--option", metavar="K=V", help="An option of the format; see `formats`.")]
-FreshClasses = Annotated[bool, typer.Option("--fresh-classes", help="Number the classes anew, not as they are published.")]
+Chosen = Annotated[
+    list[str] | None, typer.Option("--option", metavar="K=V", help="An option of the format; see `formats`.")
+]
+FreshClasses = Annotated[
+    bool, typer.Option("--fresh-classes", help="Number the classes anew, not as they are published.")
+]
 Workers = Annotated[int, typer.Option("--workers", min=1, max=256, help="Processes.")]
 MediaRoot = Annotated[Path | None, typer.Option("--media-root", help="Label Studio's media folder, for uploads.")]
 DocumentRoot = Annotated[Path | None, typer.Option("--document-root", help="What /data/local-files/ is below.")]
-Host = Annotated[str | None, typer.Option("--host", help="Label Studio's address, for media that are not on this machine.")]
+Host = Annotated[
+    str | None, typer.Option("--host", help="Label Studio's address, for media that are not on this machine.")
+]
 Token = Annotated[str | None, typer.Option("--token", help="Its API token; better in $LABEL_STUDIO_API_KEY.")]
 AllowHosts = Annotated[list[str] | None, typer.Option("--allow-host", help="A host that may be private, for media.")]
 Fetch = Annotated[bool, typer.Option("--fetch", help="Fetch media whose size or length no annotation tells.")]
@@ -31,7 +38,9 @@ LimitMb = Annotated[int, typer.Option("--media-limit-mb", min=1, help="The large
 
 @app.command()
 def formats(
-    project: Annotated[str | None, typer.Option(help="Say which apply to this project of the source (id or title).")] = None,
+    project: Annotated[
+        str | None, typer.Option(help="Say which apply to this project of the source (id or title).")
+    ] = None,
     label_config: Annotated[Path | None, typer.Option(help="Say which apply to this labelling configuration.")] = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -59,7 +68,9 @@ def formats(
 
 @app.command()
 def convert(
-    tasks: Annotated[Path, typer.Argument(metavar="INPUT", help="A Label Studio JSON export, or a folder of task files.")],
+    tasks: Annotated[
+        Path, typer.Argument(metavar="INPUT", help="A Label Studio JSON export, or a folder of task files.")
+    ],
     format_name: Annotated[str, typer.Option("--format", "-f", help="See `syncd formats`.")],
     path: Output,
     label_config: Annotated[
@@ -88,12 +99,14 @@ def convert(
     """
     from syncd.converting.conversion import Request
     from syncd.converting.gathering import given_path
-    from syncd.converting.options import options_of, policy_of, task_ids_of
+    from syncd.converting.options import media_settings, options_of, policy_of, task_ids_of
     from syncd.converting.schemas import described
+    from syncd.media import roots_of
 
     given = given_path(tasks)
     project = described(tasks, label_config)
-    media = _media(format_name, media_root, document_root, host, token, allow_host, fetch, media_limit_mb)
+    roots = roots_of(os.environ, media_root, document_root, host)
+    media = media_settings(format_name, roots, token, allow_host or (), fetch=fetch, limit_mb=media_limit_mb)
     _run(
         Request(
             given=given,
@@ -143,12 +156,14 @@ def export(
     """
     from syncd.converting.conversion import Request
     from syncd.converting.gathering import GivenProject
-    from syncd.converting.options import options_of, policy_of, task_ids_of
+    from syncd.converting.options import media_settings, options_of, policy_of, task_ids_of
     from syncd.converting.schemas import find_project, open_source
     from syncd.labelstudio.labelconfig import parse_label_config
+    from syncd.media import roots_of
     from syncd.model import DocumentShape
 
-    media = _media(format_name, media_root, document_root, host, token, allow_host, fetch, media_limit_mb)
+    roots = roots_of(os.environ, media_root, document_root, host)
+    media = media_settings(format_name, roots, token, allow_host or (), fetch=fetch, limit_mb=media_limit_mb)
     chosen, only = options_of(format_name, options or ()), task_ids_of(task_ids or ())
     shape = DocumentShape(
         tasks="all" if all_tasks else "labeled",
@@ -166,6 +181,7 @@ def export(
             schema=parse_label_config(found.label_config),
             policy=policy_of(annotations),
             all_tasks=all_tasks,
+            only=only,
             workers=workers,
             media=media,
         )

@@ -1,18 +1,24 @@
 """Work on units in several processes, their answers in order and never more of them waiting than there are processes."""
 
+import ctypes
 import multiprocessing
+import signal
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from syncd.converting.elements import Unit
 from syncd.converting.rendering import Bench, Rendered, Surveyed, Wish
+from syncd.errors import Unavailable
 from syncd.media import MediaSettings
 
 Answer = TypeVar("Answer")
+_PR_SET_PDEATHSIG = 1
 _bench: Bench | None = None
 
 
@@ -73,13 +79,24 @@ def working(count: int, wish: Wish, folder: Path, media: MediaSettings | None) -
     )
     try:
         yield Abreast(pool, count)
+    except BrokenProcessPool as error:
+        raise Unavailable("a worker was killed, perhaps for want of memory; try again with fewer --workers") from error
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _begin(wish: Wish, folder: Path, media: MediaSettings | None) -> None:
+    _die_with_parent()
     global _bench  # noqa: PLW0603 - a process has one bench, and pools pass no state to their work
     _bench = Bench(wish, folder, media)
+
+
+def _die_with_parent() -> None:
+    """Ctrl-C is the parent's to handle; and no worker outlives a parent that was killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _survey(unit: Unit) -> Surveyed:

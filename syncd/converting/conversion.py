@@ -11,7 +11,7 @@ from syncd.converting.elements import Elements, WrongBorder
 from syncd.converting.files import write_own_files
 from syncd.converting.gathering import Given, in_order
 from syncd.converting.rendering import OutOfOrder, Rendered, Surveyed, Wish
-from syncd.converting.report import Report, Tally
+from syncd.converting.report import Report, SetAside, Tally
 from syncd.converting.sections import Parts, Sections
 from syncd.converting.staging import Staging, staging
 from syncd.errors import Misconfigured
@@ -91,8 +91,13 @@ def _convert(
         columns=tuple(sorted(columns)),
     )
     with working(request.workers, replace(wish, context=context), place.folder, request.media) as workers:
-        missing = _render(workers, elements, chosen, context, place, tally, advance)
+        missing = _render(workers, elements, chosen, context, place, tally, advance, request.only)
     return tally, missing
+
+
+def _note_absent(absent: set[int], tally: Tally) -> None:
+    for task in sorted(absent):
+        tally.set_aside(SetAside(task, None, "it was asked for and is not there"))
 
 
 def _survey(workers: Workers, elements: Elements, classes: set[str], columns: set[str]) -> None:
@@ -111,11 +116,13 @@ def _render(
     place: Staging,
     tally: Tally,
     advance: Advance,
+    only: frozenset[int] | None,
 ) -> tuple[str, ...]:
     """Renders all units and puts the output together in the staging folder, then swaps it in."""
     separators = {s.name: s.separator for file in chosen.shared_files(context) for s in file.sections}
     sections, parts = Sections(place.scratch, separators), Parts(place.scratch)
     missing: list[str] = []
+    absent = set(only or ())
     last: int | None = None
     with (place.scratch / "names").open("w", encoding="utf-8") as names:
         for rendered in workers.render(elements.units()):
@@ -124,8 +131,10 @@ def _render(
             parts.add(rendered.parts)
             names.writelines(f"{name}\n" for name in rendered.files)
             missing += rendered.missing_media[: MISSING_LISTED - len(missing)]
+            absent.difference_update(rendered.asked)
             tally.add(rendered.tally)
             advance(rendered.tally.tasks)
+        _note_absent(absent, tally)
         written = sections.put_together(place.folder, chosen, context, tally.newest)
         if chosen.parts:
             written += parts.put_together(place.folder, chosen, context, tally.items)

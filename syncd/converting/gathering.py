@@ -56,14 +56,18 @@ class GivenProject:
     source: Source
     project: int
     shape: DocumentShape
+    only: frozenset[int] | None = None
 
     def elements(self, scratch: Path, tally: Tally) -> Elements:
         return spooled(self._tasks(tally), scratch, tally)
 
     exactly = elements
 
+    def _asked(self) -> Iterator[int]:
+        return (task for task in self.source.tasks(self.project) if self.only is None or task in self.only)
+
     def _tasks(self, tally: Tally) -> Iterator[tuple[int, bytes]]:
-        for tasks in _batches(self.source.tasks(self.project), _READ):
+        for tasks in _batches(self._asked(), _READ):
             for read in self.source.read(tasks, self.shape):
                 if isinstance(read, TaskRejected):
                     tally.set_aside(set_aside(read))

@@ -1,14 +1,17 @@
 """`--option K=V` and `--task-ids` as typed values. What is wrong is said with the nearest right word."""
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import get_args
 
 from pydantic import ValidationError
 
 from syncd import formats
 from syncd.converting.catalogue import kind_of
 from syncd.errors import Misconfigured
-from syncd.formats import Options
+from syncd.formats import AnnotationPolicy, Options
+from syncd.media import MEGABYTE, MediaSettings, Roots, WebLimits, token_of
 from syncd.words import did_you_mean
 
 _RANGE = re.compile(r"(\d+)(?:-(\d+))?")
@@ -39,6 +42,33 @@ def options_of(format_name: str, given: Sequence[str]) -> Options:
         near = did_you_mean(values[key], wanted.split("|"), only=True) if "|" in wanted else ""
         message = detail["msg"][0].lower() + detail["msg"][1:]
         raise Misconfigured(f"--option {key}={values[key]}: {message}{near}") from error
+
+
+def policy_of(given: str | None) -> AnnotationPolicy | None:
+    """None for the format's own. Raises Misconfigured."""
+    policies: tuple[AnnotationPolicy, ...] = get_args(AnnotationPolicy)
+    for policy in policies:
+        if policy == given:
+            return policy
+    if given is None:
+        return None
+    raise Misconfigured(f"--annotations {given}: unknown policy{did_you_mean(given, policies)}")
+
+
+def media_settings(
+    format_name: str, roots: Roots, token: str | None, allowed: Iterable[str], *, fetch: bool, limit_mb: int
+) -> MediaSettings | None:
+    """None when no media can help: none are on this machine, and the format does not need them enough to fetch any."""
+    is_remote = fetch or formats.find(format_name).fetches
+    if not is_remote and roots.media_root is None and roots.document_root is None:
+        return None
+    return MediaSettings(
+        roots=roots,
+        token=token_of(os.environ, token),
+        web=WebLimits(allowed_hosts=frozenset(host.lower() for host in allowed)),
+        is_remote=is_remote,
+        file_bytes=limit_mb * MEGABYTE,
+    )
 
 
 def task_ids_of(given: Sequence[str]) -> frozenset[int] | None:

@@ -60,6 +60,8 @@ class Rendered:
     parts: list[tuple[int, bytes]] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     missing_media: list[str] = field(default_factory=list)
+    asked: list[int] = field(default_factory=list)
+    """The tasks that are here, when only some were asked for."""
     tally: Tally = field(default_factory=Tally)
     first: int | None = None
     last: int | None = None
@@ -101,6 +103,8 @@ class Bench:
         fragments: dict[str, list[bytes]] = {}
         images: list[Image] = []
         for document in self._documents(unit, made, made.tally):
+            if self.wish.only is not None:
+                made.asked.append(document.id)
             try:
                 rendering = self._rendering(document)
             except TaskRejected as rejected:

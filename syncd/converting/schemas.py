@@ -79,3 +79,11 @@ def published_beside(tasks: Path) -> Published | None:
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             continue
     return None
+
+
+def described(tasks: Path, label_config: Path | None) -> Published:
+    """What is known of the tasks' project: the given configuration, and what stands in a `project.json` beside them."""
+    beside = published_beside(tasks)
+    if label_config is not None:
+        return Published(schema_of_file(label_config), beside.classes if beside else {})
+    return beside or Published(parse_label_config(""), {})

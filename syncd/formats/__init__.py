@@ -124,6 +124,8 @@ class Format(ABC):
     Options: ClassVar[type[AnyOptions]] = AnyOptions
     mirrors: ClassVar[bool] = True
     """False for formats that fetch media (…_WITH_IMAGES): `export` and `convert` only."""
+    fetches: ClassVar[bool] = False
+    """True when media are worth fetching for this format: `export` and `convert` then do."""
     parts: ClassVar[bool] = False
     """True when shared output is one part file per segment of tasks (PARQUET, SPACY): see `part`."""
     part_suffix: ClassVar[str] = ""
