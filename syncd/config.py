@@ -15,9 +15,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from syncd import sources, targets
 from syncd.configfile import Place, Tree, read_tree
 from syncd.errors import Misconfigured
+from syncd.lanesettings import Deletes, LaneSettings
 from syncd.layout import Layout
 from syncd.model import DocumentShape
-from syncd.planning import Deletes, LaneSettings
 from syncd.sources import ProjectChoice
 from syncd.words import did_you_mean
 

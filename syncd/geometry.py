@@ -5,7 +5,7 @@ Plain floats, no arrays: for the handful of points of a region that is several t
 
 import math
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import TypeAlias
 
 Point: TypeAlias = tuple[float, float]
@@ -102,6 +102,53 @@ def area(polygon: Sequence[Point]) -> float:
         doubled += last_x * (y - y0) - (x - x0) * last_y
         last_x, last_y = x - x0, y - y0
     return abs(doubled) / 2.0
+
+
+def covered_area(polygon: Sequence[Point]) -> float:
+    """The area a polygon covers, in square pixels, also when it crosses itself: by the nonzero rule, as canvases fill.
+
+    The shoelace formula counts the two halves of a bow tie against each other. Here the plane is cut at the height of
+    every corner and crossing; between two cuts the edges keep their order.
+    """
+    crossings = _crossings(polygon)
+    if not crossings:
+        return area(polygon)
+    levels = sorted({y for _, y in polygon} | crossings)
+    edges = list(pairwise([*polygon, polygon[0]]))
+    return sum(_covered_width(edges, (top + bottom) / 2.0) * (bottom - top) for top, bottom in pairwise(levels))
+
+
+def _crossings(polygon: Sequence[Point]) -> set[float]:
+    """The heights at which edges that are no neighbours meet."""
+    closed = enumerate(pairwise([*polygon, *polygon[:1]]))
+    edges = sorted((min(a, b), max(a, b), number) for number, (a, b) in closed)
+    neighbours = {0, 1, len(edges) - 1}
+    heights = set()
+    for at, (a, b, number) in enumerate(edges):
+        for c, d, other in islice(edges, at + 1, None):
+            if c[0] > b[0]:
+                break
+            if abs(number - other) in neighbours:
+                continue
+            before, after = _turn(a, b, c), _turn(a, b, d)
+            if before * after <= 0.0 >= _turn(c, d, a) * _turn(c, d, b):
+                share = before / (before - after) if before != after else 0.0
+                heights.add(c[1] + share * (d[1] - c[1]))
+    return heights
+
+
+def _covered_width(edges: Iterable[tuple[Point, Point]], y: float) -> float:
+    """How much of the line at height y lies inside, where no edge begins or ends."""
+    met = sorted(
+        (a[0] + (y - a[1]) / (b[1] - a[1]) * (b[0] - a[0]), 1 if a[1] < b[1] else -1)
+        for a, b in edges
+        if min(a[1], b[1]) < y < max(a[1], b[1])
+    )
+    width, winding = 0.0, 0
+    for (x, turn), (next_x, _) in pairwise(met):
+        winding += turn
+        width += next_x - x if winding else 0.0
+    return width
 
 
 def clip(polygon: Sequence[Point], width: float, height: float) -> list[Point]:

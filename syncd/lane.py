@@ -15,11 +15,12 @@ from syncd.bucket import ProjectFiles, adopt, claim_marker
 from syncd.claims import claims_of, iso, store_claims
 from syncd.errors import Misconfigured, SyncdError, Unavailable
 from syncd.journal import Journal
+from syncd.lanesettings import LaneSettings
 from syncd.lease import LEASE_SECONDS, Heartbeat, Lease
 from syncd.ledger import Ledger
 from syncd.ledger.lane import LaneLedger
 from syncd.pipeline import Pipeline
-from syncd.planning import LaneSettings, Planner
+from syncd.planning import Planner
 from syncd.sources import Source
 from syncd.targets import Target
 

@@ -4,43 +4,24 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from hashlib import md5, sha256
-from typing import Literal
 
 import structlog
 
 from syncd import brake
 from syncd.errors import TaskRejected
-from syncd.layout import Layout, task_key
+from syncd.lanesettings import LaneSettings
+from syncd.layout import task_key
 from syncd.ledger import Ledger
 from syncd.ledger.lane import LaneLedger
 from syncd.ledger.settle import File
-from syncd.model import DocumentShape, TaskDocument
-from syncd.sources import Gone, ProjectChoice, Source, chosen
+from syncd.model import TaskDocument
+from syncd.sources import Gone, Source, chosen
 from syncd.targets import Capabilities, Object, Target
 
 log = structlog.get_logger()
 
 BATCH_BYTES = 64 * 1024 * 1024
 """Bodies held at once; a batch of large documents is cut short, the rest stays due."""
-
-Deletes = Literal["delete", "tombstone", "keep"]
-
-
-@dataclass(frozen=True, slots=True)
-class LaneSettings:
-    """What a target's configuration says to the pipeline."""
-
-    name: str
-    shape: DocumentShape = field(default_factory=DocumentShape)
-    projects: ProjectChoice = "all"
-    layout: Layout = "project"
-    deletes: Deletes = "delete"
-    max_delete_ratio: float = 0.2
-
-    @property
-    def selection(self) -> str:
-        """Changes when other documents, or other keys, are asked for: then every task is looked at again."""
-        return repr((self.shape, self.projects, self.layout))
 
 
 @dataclass(frozen=True, slots=True)

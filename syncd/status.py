@@ -23,7 +23,10 @@ def status_of(
         "running": running,
         "pid": pid,
         "instance": ledger.fact("instance"),
-        "source": {"error": source_error, "projects": len(ledger.projects())},
+        "source": {
+            "error": source_error,
+            "titles": {str(project.id): project.title for project in ledger.projects().values()},
+        },
         "targets": {
             name: target_status(LaneLedger(ledger, number), (states or {}).get(name))
             for name, number in ledger.lanes().items()

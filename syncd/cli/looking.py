@@ -1,13 +1,13 @@
 """`syncd status`, `wait`: look at the ledger, running daemon or not."""
 
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
 from syncd.cli import DIFFERS, AsJson, ConfigFile, app, say, say_json, stop
-from syncd.ledger import Ledger
 
 
 @app.command()
@@ -18,7 +18,7 @@ def status(config: ConfigFile = None, as_json: AsJson = False) -> None:
         say_json(found)
         return
     where = f"running, pid {found['pid']}" if found["running"] else "not running"
-    say(f"syncd: {where}; instance {found['instance'] or '?'}; {found['source']['projects']} projects")
+    say(f"syncd: {where}; instance {found['instance'] or '?'}; {len(found['source']['titles'])} projects")
     if found["source"]["error"]:
         say(f"  source: {found['source']['error']}")
     for name, target in found["targets"].items():
@@ -65,26 +65,16 @@ def wait(
 
 
 def _synced(config: ConfigFile, project: str | None) -> dict[str, datetime | None]:
-    from syncd.errors import Misconfigured
-
-    ledger = _ledger(config)
-    try:
-        ids = None
-        if project is not None:
-            ids = [str(p.id) for p in ledger.projects().values() if project in (str(p.id), p.title)]
-            if not ids and ledger.projects():
-                raise Misconfigured(f"there is no project {project!r}; `syncd status --json` lists them")
-        from syncd.status import status_of
-
-        found = status_of(ledger, running=False)["targets"]
-    finally:
-        ledger.close()
-    if not found:
+    """Target → how far it is true, overall or for one project."""
+    found = _status(config)
+    if not found["targets"]:
         return {"every target": None}
-    return {
-        name: _time(target if ids is None else target["projects"].get((ids or [""])[0], {}))
-        for name, target in found.items()
-    }
+    if project is None:
+        return {name: _time(target) for name, target in found["targets"].items()}
+    ids = [id_ for id_, title in found["source"]["titles"].items() if project in (id_, title)]
+    if not ids:
+        return {f"project {project!r}, which the source does not show": None}
+    return {name: _time(target["projects"].get(ids[0], {})) for name, target in found["targets"].items()}
 
 
 def _time(claims: dict[str, Any]) -> datetime | None:
@@ -94,26 +84,12 @@ def _time(claims: dict[str, Any]) -> datetime | None:
 
 def _status(config: ConfigFile) -> dict[str, Any]:
     from syncd import control
-    from syncd.config import find, load
+    from syncd.cli.loading import ledger_to_look_at, loaded
     from syncd.status import status_of
 
-    answer = control.ask(load(find(config)).root.state.path, {"order": "status"})
+    found = loaded(config)
+    answer = control.ask(found.root.state.path, {"order": "status"})
     if answer is not None:
         return answer
-    ledger = _ledger(config)
-    try:
+    with closing(ledger_to_look_at(found)) as ledger:
         return status_of(ledger, running=False)
-    finally:
-        ledger.close()
-
-
-def _ledger(config: ConfigFile) -> Ledger:
-    from syncd.config import find, load
-    from syncd.errors import Misconfigured
-
-    path = load(find(config)).root.state.path
-    if not path.exists():
-        raise Misconfigured(
-            f"there is no ledger at {path} yet: start `syncd run` or `syncd sync` first, or set `state.path`"
-        )
-    return Ledger(path, read_only=True)

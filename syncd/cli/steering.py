@@ -31,11 +31,11 @@ def resume(
 
 def _order(config: ConfigFile, order: dict[str, object]) -> None:
     from syncd import control
-    from syncd.config import find, load
+    from syncd.cli.loading import loaded
     from syncd.errors import Misconfigured
     from syncd.ledger import Ledger
 
-    state = load(find(config)).root.state.path
+    state = loaded(config).root.state.path
     answer = control.ask(state, order)
     if answer is None:
         ledger = Ledger(state)

@@ -5,16 +5,16 @@ from typing import Annotated
 import typer
 
 from syncd.cli import DIFFERS, UNREACHABLE, AsJson, ConfigFile, app, say, say_json, stop
-from syncd.config import Config
 
 
 @app.command()
 def run(config: ConfigFile = None) -> None:
     """The daemon: keeps every target true until SIGTERM or SIGINT; a second signal stops at once."""
     from syncd.assembly import assembled
+    from syncd.cli.loading import loaded_to_work
     from syncd.daemon import Daemon
 
-    with assembled(_loaded(config)) as assembly:
+    with assembled(loaded_to_work(config)) as assembly:
         Daemon(assembly).run()
 
 
@@ -29,21 +29,25 @@ def sync(
     Exit code 1 when something was set aside or deletions are held. Example: `syncd sync --project Cars --json`.
     """
     from syncd.assembly import assembled
+    from syncd.cli.loading import loaded_to_work
     from syncd.cli.progress import progress
     from syncd.ledger import LedgerHeld
     from syncd.onepass import one_pass, through_daemon
 
-    loaded = _loaded(config)
+    settings = loaded_to_work(config)
     try:
-        with assembled(loaded) as assembly, progress("tasks") as advance:
+        with assembled(settings) as assembly, progress("tasks") as advance:
             done = one_pass(assembly, advance, only=project)
     except LedgerHeld:
-        done = through_daemon(loaded)
+        done = through_daemon(settings)
     if as_json:
         say_json({"targets": done.targets})
     else:
         for name, target in done.targets.items():
-            say(f"{name}: " + ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in target.items() if count))
+            say(
+                f"{name}: "
+                + (", ".join(_counted(what, count) for what, count in target.items() if count) or "nothing to do")
+            )
             if target["held_deletes"]:
                 say(f"  deletions are held by the brake; to let them pass: syncd resume {name} --allow-deletes")
     stop(0 if done.whole else DIFFERS)
@@ -53,8 +57,9 @@ def sync(
 def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Configuration, source rights, file system, and a real write, read and delete in each target."""
     from syncd.checking import check_all
+    from syncd.cli.loading import loaded_to_work
 
-    findings = list(check_all(_loaded(config)))
+    findings = list(check_all(loaded_to_work(config)))
     if as_json:
         say_json(
             [
@@ -72,10 +77,11 @@ def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
 @app.command()
 def plan(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """What `sync` would write and delete, in objects and bytes. Writes nothing."""
+    from syncd.cli.loading import loaded_to_work
     from syncd.cli.progress import size
     from syncd.foresight import foresee
 
-    found = foresee(_loaded(config))
+    found = foresee(loaded_to_work(config))
     if as_json:
         say_json(found)
         return
@@ -86,10 +92,5 @@ def plan(config: ConfigFile = None, as_json: AsJson = False) -> None:
         )
 
 
-def _loaded(config: ConfigFile) -> Config:
-    from syncd import logs
-    from syncd.config import find, load
-
-    loaded = load(find(config))
-    logs.configure(loaded.root.log.format, loaded.root.log.level, loaded.secrets)
-    return loaded
+def _counted(what: str, count: int) -> str:
+    return f"{count} {what.replace('_', ' ')}"

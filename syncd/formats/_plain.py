@@ -57,7 +57,7 @@ def plain_task(task: TaskJson, plain: PlainSchema, policy: AnnotationPolicy) -> 
     if len(used) != 1:
         return None
     boxes = _plain_boxes(used[0], plain)
-    return None if boxes is None else PlainTask(task["data"].get(plain.data_key), used[0], boxes)
+    return None if boxes is None else PlainTask((task.get("data") or {}).get(plain.data_key), used[0], boxes)
 
 
 def _plain_boxes(annotation: TaskJson, plain: PlainSchema) -> list[PlainBox] | None:

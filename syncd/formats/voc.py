@@ -27,7 +27,7 @@ from syncd.geometry import Box, clip, hull_box, to_pixels
 from syncd.masks import bounds
 from syncd.model import Json, LabelSchema, TaskJson
 
-_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_NOT_IN_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 class Voc(Format):

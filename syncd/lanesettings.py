@@ -1,0 +1,27 @@
+"""What a target's configuration says to its lane."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from syncd.layout import Layout
+from syncd.model import DocumentShape
+from syncd.sources import ProjectChoice
+
+Deletes = Literal["delete", "tombstone", "keep"]
+
+
+@dataclass(frozen=True, slots=True)
+class LaneSettings:
+    """What a target's configuration says to the pipeline."""
+
+    name: str
+    shape: DocumentShape = field(default_factory=DocumentShape)
+    projects: ProjectChoice = "all"
+    layout: Layout = "project"
+    deletes: Deletes = "delete"
+    max_delete_ratio: float = 0.2
+
+    @property
+    def selection(self) -> str:
+        """Changes when other documents, or other keys, are asked for: then every task is looked at again."""
+        return repr((self.shape, self.projects, self.layout))
