@@ -202,6 +202,12 @@ def test_a_character_that_xml_cannot_hold_is_replaced() -> None:
     assert name == "a\ufffdb"
 
 
+def test_an_address_with_a_lone_surrogate_is_written_without_it() -> None:
+    document = only(written("VOC", BOXES, [task(1, annotation(box(1, 1, 5, 5)), image="s3://b/a\ud800b.jpg")]))
+    assert text(document, "filename") == "a_b__t1.jpg"
+    assert text(document, "source/image") == "s3://b/a\ufffdb.jpg"
+
+
 def test_a_long_name_is_cut_instead_of_aborting_the_export() -> None:
     (path,) = written("VOC", BOXES, [task(1, annotation(box(1, 1, 5, 5)), image="ü" * 300 + ".jpg")]).files
     assert len(path.rpartition("/")[2].encode()) < 200

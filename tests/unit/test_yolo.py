@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from syncd.formats import Context, MediaFact, find
-from syncd.formats._with_images import WithImages
 from syncd.labelstudio.labelconfig import parse_label_config
 from tests.unit.labelled import (
     BOXES,
@@ -561,14 +560,3 @@ def test_the_order_of_tasks_annotations_and_keys_changes_no_byte(name: str) -> N
     for one in shuffled:
         one["annotations"].reverse()
     assert written(name, SHAPES, shuffled).files == written(name, SHAPES, tasks).files
-
-
-def test_images_of_the_with_images_formats_are_named_as_their_labels() -> None:
-    kind = find("YOLO_WITH_IMAGES")
-    assert not kind.mirrors
-    made = kind(kind.Options())
-    assert isinstance(made, WithImages)
-    context = Context(parse_label_config(BOXES), {"Car": 0})
-    one = task(1, annotation(box(1, 1, 5, 5)), image="https://host/a/street.png?token=1")
-    assert list(made.images(one, context)) == [("images/street__t1.png", "https://host/a/street.png?token=1")]
-    assert list(made.render(one, context).files) == ["labels/street__t1.txt"]
