@@ -14,6 +14,9 @@ Box: TypeAlias = tuple[float, float, float, float]
 
 ELLIPSE_POINTS = 32
 
+_Falling: TypeAlias = tuple[Point, Point, int]
+"""An edge from its upper to its lower end, and 1 where the polygon walks it so, -1 where it walks upwards."""
+
 
 def to_pixels(
     x: float, y: float, width: float, height: float, original_width: float, original_height: float
@@ -113,9 +116,16 @@ def covered_area(polygon: Sequence[Point]) -> float:
     crossings = _crossings(polygon)
     if not crossings:
         return area(polygon)
-    levels = sorted({y for _, y in polygon} | crossings)
-    edges = list(pairwise([*polygon, polygon[0]]))
-    return sum(_covered_width(edges, (top + bottom) / 2.0) * (bottom - top) for top, bottom in pairwise(levels))
+    falling = [(a, b, 1) if a[1] < b[1] else (b, a, -1) for a, b in pairwise([*polygon, polygon[0]])]
+    waiting = sorted(falling, key=lambda edge: edge[0][1], reverse=True)
+    met: list[_Falling] = []
+    covered = 0.0
+    for top, bottom in pairwise(sorted({y for _, y in polygon} | crossings)):
+        while waiting and waiting[-1][0][1] <= top:
+            met.append(waiting.pop())
+        met = [edge for edge in met if edge[1][1] > top]
+        covered += _covered_width(met, (top + bottom) / 2.0) * (bottom - top)
+    return covered
 
 
 def _crossings(polygon: Sequence[Point]) -> set[float]:
@@ -137,13 +147,9 @@ def _crossings(polygon: Sequence[Point]) -> set[float]:
     return heights
 
 
-def _covered_width(edges: Iterable[tuple[Point, Point]], y: float) -> float:
-    """How much of the line at height y lies inside, where no edge begins or ends."""
-    met = sorted(
-        (a[0] + (y - a[1]) / (b[1] - a[1]) * (b[0] - a[0]), 1 if a[1] < b[1] else -1)
-        for a, b in edges
-        if min(a[1], b[1]) < y < max(a[1], b[1])
-    )
+def _covered_width(edges: Iterable[_Falling], y: float) -> float:
+    """How much of the line at height y, which all these edges meet, lies inside."""
+    met = sorted((a[0] + (y - a[1]) / (b[1] - a[1]) * (b[0] - a[0]), turn) for a, b, turn in edges)
     width, winding = 0.0, 0
     for (x, turn), (next_x, _) in pairwise(met):
         winding += turn

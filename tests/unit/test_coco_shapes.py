@@ -84,6 +84,12 @@ def test_polygons_keep_their_points_and_true_area() -> None:
     assert entry["area"] == 2000.0
 
 
+def test_a_polygon_that_crosses_itself_has_the_area_it_covers() -> None:
+    """The converter counts the halves of a bow tie against each other: 0."""
+    entry = only(SHAPES, polygon([[5, 10], [30, 60], [30, 10], [5, 60]]))
+    assert entry["area"] == pytest.approx(1250)
+
+
 def test_an_ellipse_becomes_a_polygon() -> None:
     """The converter loses it everywhere but in JSON (issue 5901)."""
     entry = only(SHAPES, ellipse(50, 50, 10, 20))

@@ -1,4 +1,4 @@
-"""Geometry: checked against complex arithmetic, numpy and sampling, none of which the code under test uses."""
+"""Geometry: checked against complex arithmetic, numpy, sampling and filled pixels, which share nothing with it."""
 
 import cmath
 import itertools
@@ -16,6 +16,7 @@ from syncd.geometry import (
     clip,
     convex_hull,
     corners,
+    covered_area,
     ellipse,
     hull_box,
     minimum_rectangle,
@@ -23,6 +24,7 @@ from syncd.geometry import (
     to_percent,
     to_pixels,
 )
+from syncd.masks import rasterise
 
 PERCENT = st.floats(0, 100)
 LENGTH = st.floats(0.01, 400)
@@ -169,6 +171,41 @@ def test_a_polygon_that_crosses_itself_is_kept() -> None:
     bow_tie = [(10.0, 10.0), (60.0, 60.0), (60.0, 10.0), (10.0, 60.0)]
     assert area(bow_tie) == 0.0
     assert clip(bow_tie, 100, 100) == bow_tie
+
+
+@given(st.lists(st.tuples(st.integers(0, 16), st.integers(0, 16)), min_size=3, max_size=9))
+def test_the_covered_area_is_what_a_canvas_fills(polygon: list[Point]) -> None:
+    scale = 32
+    filled = rasterise([(x * scale, y * scale) for x, y in polygon], 16 * scale, 16 * scale)
+    edges = zip(polygon, polygon[1:] + polygon[:1], strict=True)
+    around = sum(math.dist(a, b) for a, b in edges)
+    assert math.isclose(covered_area(polygon), filled.sum() / scale**2, abs_tol=around / scale)
+
+
+@given(PLACE, PLACE, LENGTH, LENGTH, DEGREES)
+def test_a_shape_that_does_not_cross_itself_covers_its_area(
+    x: float, y: float, width: float, height: float, degrees: float
+) -> None:
+    for outline in (corners(x, y, width, height, degrees), ellipse(x, y, width, height, degrees)):
+        assert math.isclose(covered_area(outline), area(outline), rel_tol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "bow_tie",
+    [
+        [(10, 10), (60, 60), (60, 10), (10, 60)],
+        [(10, 10), (35, 35), (60, 60), (60, 10), (10, 60)],
+        [(10, 10), (35, 35), (60, 60), (60, 10), (35, 35), (10, 60)],
+    ],
+    ids=["crossing between corners", "at a corner", "at two"],
+)
+def test_the_halves_of_a_bow_tie_count_together(bow_tie: list[Point]) -> None:
+    assert covered_area(bow_tie) == pytest.approx(1250)
+
+
+def test_what_is_walked_twice_counts_once() -> None:
+    square = [(0.0, 0.0), (10.0, 0.0), (10.0, 10.0), (0.0, 10.0)]
+    assert covered_area(square * 2) == pytest.approx(100)
 
 
 @given(POINTS)
