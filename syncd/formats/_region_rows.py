@@ -26,7 +26,7 @@ def region_rows(result: list[TaskJson], schema: LabelSchema, *, task: int) -> tu
         name = region.get("from_name")
         if name is None:
             continue
-        if control_for(schema, name) is None:
+        if schema.controls and control_for(schema, name) is None:
             unknown += 1
             continue
         rows.append(_row(region, name, task))

@@ -4,7 +4,7 @@ Both follow Label Studio's converter, whose users have its column names in their
 the label configuration alone: a column never changes its meaning because of a row somebody adds.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
@@ -85,7 +85,7 @@ def control_cells(result: list[TaskJson], schema: LabelSchema) -> ControlCells:
 
     A region becomes its value (with the original size of what it lies on); one choice or one text becomes that string;
     and a control's only region stands alone when it is a choice or a text, else in a list. Relations have no control
-    and are not here.
+    and are not here. Without a label configuration every region is kept, as its value.
     """
     controls = schema.controls
     values: dict[str, Json] = {}
@@ -96,11 +96,11 @@ def control_cells(result: list[TaskJson], schema: LabelSchema) -> ControlCells:
         if name is None:
             continue
         control = controls.get(name) or control_for(schema, name)
-        if control is None:
+        if control is None and controls:
             unknown += 1
             continue
         value = region["value"]
-        key = _ONE_WORD.get(control.type)
+        key = None if control is None else _ONE_WORD.get(control.type)
         said = _sized(value, region) if key is None else _word(value, region, key)
         if name in values:
             values[name].append(said)
@@ -119,11 +119,18 @@ def control_columns(result: list[TaskJson], schema: LabelSchema) -> set[str]:
     columns = set()
     for name in {name for region in result if (name := region.get("from_name")) is not None}:
         control = control_for(schema, name)
-        if control is not None:
+        if control is not None or not schema.controls:
             columns.add(name)
-            if control.type == "Chat":
-                columns.add(f"{name}_transcript")
+        if control is not None and control.type == "Chat":
+            columns.add(f"{name}_transcript")
     return columns
+
+
+def beside(said: Container[str], data: TaskJson, schema: LabelSchema) -> TaskJson:
+    """The data's columns beside what an annotation said: without a label configuration only this shows collisions."""
+    if schema.controls:
+        return data
+    return {MOVED + column if column in said else column: value for column, value in data.items()}
 
 
 def transcripts(values: Mapping[str, Json], schema: LabelSchema) -> dict[str, str]:
@@ -145,6 +152,8 @@ def _word(value: TaskJson, region: TaskJson, key: str) -> Json:
 
 
 def _sized(value: TaskJson, region: TaskJson) -> Json:
+    if "chatmessage" in value:
+        return value["chatmessage"]
     if "original_width" in region:
         if "original_height" in region:
             return {
@@ -155,4 +164,4 @@ def _sized(value: TaskJson, region: TaskJson) -> Json:
         return {**value, "original_width": region["original_width"]}
     if "original_height" in region:
         return {**value, "original_height": region["original_height"]}
-    return value.get("chatmessage", value)
+    return value

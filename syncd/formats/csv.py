@@ -26,6 +26,7 @@ from syncd.formats._select import annotations, newest_update
 from syncd.formats._tables import (
     FIXED_COLUMNS,
     annotation_fields,
+    beside,
     control_cells,
     control_columns,
     counted,
@@ -78,7 +79,8 @@ class Csv(Format):
             if self._by_region:
                 columns.update(*self._annotation_rows(task, annotation, schema, Counter()))
             else:
-                columns |= control_columns(results_of(annotation, task=task["id"]), schema)
+                said = control_columns(results_of(annotation, task=task["id"]), schema)
+                columns = said.union(columns, beside(said, dict.fromkeys(columns), schema))
             if "history" in annotation:
                 columns.add("history")
         if len(columns) > MOST_COLUMNS:
@@ -98,7 +100,7 @@ class Csv(Format):
         data = {column_of(key): value for key, value in data_of(task).items()}
         own = {key: task[key] for key in ("id", "agreement") if key in task}
         rows = [
-            {**data, **row, **own}
+            {**beside(row, data, context.schema), **row, **own}
             for annotation in used
             for row in self._annotation_rows(task, annotation, context.schema, skipped)
         ]

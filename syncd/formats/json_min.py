@@ -17,6 +17,7 @@ from syncd.formats._select import annotations, newest_update
 from syncd.formats._tables import (
     RESERVED,
     annotation_fields,
+    beside,
     control_cells,
     counted,
     data_columns,
@@ -70,7 +71,7 @@ def _record(
     cells = control_cells(result, schema)
     if cells.unknown:
         skipped[UNKNOWN_CONTROL] += cells.unknown
-    record = {**data, **cells.values, **annotation_fields(annotation), "id": task["id"]}
+    record = {**beside(cells.values, data, schema), **cells.values, **annotation_fields(annotation), "id": task["id"]}
     if "agreement" in task:
         record["agreement"] = task["agreement"]
     related = _relations(result, schema, skipped)
@@ -95,7 +96,7 @@ def _places(result: list[Json], schema: LabelSchema) -> dict[Json, Json]:
     seen: Counter[str] = Counter()
     for region in result:
         name = region.get("from_name")
-        if name is not None and control_for(schema, name) is not None:
+        if name is not None and (not schema.controls or control_for(schema, name) is not None):
             places.setdefault(region.get("id"), {"name": name, "index": seen[name]})
             seen[name] += 1
     return places

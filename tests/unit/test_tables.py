@@ -218,3 +218,13 @@ def test_a_registry_of_columns_decides_their_order() -> None:
     row = form.render(a_task(1, {"text": "a"}, an_annotation(1, a_choice("a"))), context).fragments["rows"]
 
     assert row == b'1,"a","1"\r\n'
+
+
+def test_without_a_label_configuration_every_region_is_kept() -> None:
+    task = a_task(1, {"text": "a", "ner": "mine"}, an_annotation(1, a_span(0, 1, "PER"), a_choice("a")))
+
+    (row,) = table([task], "")
+
+    assert row["ner"] == '[{"start":0,"end":1,"labels":["PER"]}]'
+    assert row["topic"] == '[{"choices":["a"]}]'
+    assert row["_data_ner"] == "mine"
