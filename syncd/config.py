@@ -186,7 +186,8 @@ def _refuse_twins(parts: list[TargetPart], tree: Tree) -> None:
     for n, part in enumerate(parts):
         if part.config.name in seen:
             raise Misconfigured(
-                f"{tree.at(('targets', n))}: targets.{n}.name: two targets are named {part.config.name!r}; give each its own `name`"
+                f"{tree.at(('targets', n))}: targets.{n}.name: two targets are named {part.config.name!r}; "
+                "give each its own `name`"
             )
         seen[part.config.name] = n
         if part.config.mirrors and part.config.type == "redis":
@@ -216,7 +217,9 @@ def _checked(model: type[M], raw: Mapping[str, Any], tree: Tree, place: Place, k
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        lines = [_explained(detail, model, tree, place, known) for detail in error.errors(include_url=False)]
+        # A mistyped key first: what then seems to be missing follows from it.
+        details = sorted(error.errors(include_url=False), key=lambda detail: detail["type"] != "extra_forbidden")
+        lines = [_explained(detail, model, tree, place, known) for detail in details]
         raise Misconfigured("\n".join(dict.fromkeys(lines))) from None
 
 
@@ -231,7 +234,8 @@ def _explained(detail: Any, model: type[BaseModel], tree: Tree, place: Place, kn
         where = ".".join(str(p) for p in (*place, *detail["loc"]))
         message = "is missing"
     elif detail["type"] == "literal_error":
-        message = f"must be {detail['ctx']['expected']}{did_you_mean(str(detail['input']), _words(detail['ctx']['expected']), only=True)}"
+        expected = detail["ctx"]["expected"]
+        message = f"must be {expected}{did_you_mean(str(detail['input']), _words(expected), only=True)}"
     return f"{tree.at(inner)}: {where or 'file'}: {message[0].lower() + message[1:]}"
 
 

@@ -135,7 +135,7 @@ class Lane:
             except SyncdError as error:
                 self.status = "refused" if isinstance(error, Misconfigured) else "unreachable"
                 self._remember(error)
-                log.error("target " + self.status, target=self.settings.name, reason=str(error))
+                log.error("target " + self.status, target=self.settings.name, reason=str(error))  # noqa: TRY400
                 stop.wait(pause * random.uniform(0.7, 1.3))  # noqa: S311 - jitter
                 pause = min(pause * 2, LONGEST_PAUSE)
         self.status = "stopped"

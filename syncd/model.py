@@ -70,7 +70,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class ObjectTag:
-    """What is annotated: `<Image name="image" value="$image"/>`. `data_key` is "image"; `many` for `valueList` (several pages)."""
+    """What is annotated: `<Image name="image" value="$image"/>`. `data_key` is "image"; `many`: `valueList`, several pages."""
 
     name: str
     type: str

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from syncd.labelstudio import tables
+from syncd.sources._pace import Pace
 from syncd.sources._sqlite_database import Database
-from syncd.sources._wake import Pace
 
 BLOCK = 256
 """Task ids per block."""

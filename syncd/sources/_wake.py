@@ -1,6 +1,5 @@
-"""When to look again, and how hard: file events as a hint, and a share of one core."""
+"""When to look again: file events as a hint, and every `poll_seconds` anyway."""
 
-import time
 from pathlib import Path
 from threading import Event
 from types import TracebackType
@@ -16,10 +15,9 @@ log = structlog.get_logger()
 class Wake(FileSystemEventHandler):
     """Wakes on a write to the file or its journals, and every `poll_seconds` anyway: events can be lost without a word."""
 
-    def __init__(self, path: Path, poll_seconds: float, stop: Event) -> None:
+    def __init__(self, path: Path, poll_seconds: float) -> None:
         self._path = path
         self._poll_seconds = poll_seconds
-        self._stop = stop
         self._hint = Event()
         self._observer = Observer()
 
@@ -49,18 +47,3 @@ class Wake(FileSystemEventHandler):
         """Return after a hint or `poll_seconds`, whichever is first."""
         self._hint.wait(self._poll_seconds)
         self._hint.clear()
-
-
-class Pace:
-    """Keeps the calling thread's CPU time at a share of one core: `breathe` sleeps as long as that takes."""
-
-    def __init__(self, stop: Event, *, share: float) -> None:
-        self._stop = stop
-        self._share = share
-        self._cpu = time.thread_time()
-        self._began = time.monotonic()
-
-    def breathe(self) -> bool:
-        """False when it is time to stop."""
-        owed = (time.thread_time() - self._cpu) / self._share - (time.monotonic() - self._began)
-        return not self._stop.wait(owed) if owed > 0.01 else not self._stop.is_set()

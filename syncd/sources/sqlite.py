@@ -7,7 +7,7 @@ renamed users). Every candidate is compared by content token, so a touched but u
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
@@ -21,10 +21,10 @@ from syncd.labelstudio.document import document_of, token_of
 from syncd.model import DocumentShape, Project
 from syncd.sources import Gone, Memory, Read, Signals, chosen
 from syncd.sources import Settings as SourceSettings
+from syncd.sources._pace import Pace
 from syncd.sources._sqlite_blocks import Blocks
 from syncd.sources._sqlite_database import Database
 from syncd.sources._sqlite_rows import QuickLook, Rows
-from syncd.sources._wake import Pace, Wake
 from syncd.targets import Finding
 
 READ = 256
@@ -75,11 +75,13 @@ class SqliteSource:
         yield Signals(synced=started, swept=started)
 
     def watch(self, memory: Memory, position: str | None, stop: Event) -> Iterator[Signals]:
-        with Wake(self.settings.path, self.settings.poll_seconds, stop) as wake:
-            while not stop.is_set():
-                yield from self._follow_one_file(memory, stop, wake)
+        from syncd.sources._wake import Wake
 
-    def _follow_one_file(self, memory: Memory, stop: Event, wake: Wake) -> Iterator[Signals]:
+        with Wake(self.settings.path, self.settings.poll_seconds) as wake:
+            while not stop.is_set():
+                yield from self._follow_one_file(memory, stop, wake.wait)
+
+    def _follow_one_file(self, memory: Memory, stop: Event, wait: Callable[[], None]) -> Iterator[Signals]:
         """Until the file is replaced underneath, or something that every document draws from changes: then all over."""
         began = self._began()
         settled = swept = self._version()
@@ -100,7 +102,7 @@ class SqliteSource:
                 yield from self._rolling_sweep(memory, stop)
             else:
                 yield Signals(synced=now, swept=now if swept == settled else None)
-                wake.wait()
+                wait()
 
     def _find(self, blocks: Blocks, quick: QuickLook, memory: Memory, stop: Event) -> Iterator[Signals]:
         """What a moved `data_version` stands for: first the likely tasks, then every block that differs."""
