@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncd.formats import find
@@ -223,6 +223,7 @@ def test_another_hash_seed_changes_no_byte() -> None:
 SIDES = st.integers(0, 20).map(float)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(SIDES, SIDES, st.integers(1, 20).map(float), st.integers(1, 20).map(float)), max_size=5))
 def test_plain_boxes_and_the_general_way_give_the_same_bytes(boxes: list[tuple[float, float, float, float]]) -> None:
     """Whole numbers are not plain to the short way, so they take the long one."""

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from syncd.geometry import (
@@ -129,6 +129,7 @@ def test_an_upright_box_is_clipped_to_what_it_shares_with_the_image(
         assert kept == []
 
 
+@settings(deadline=None)
 @given(st.floats(-50, 250), st.floats(-50, 150), st.floats(20, 200), st.floats(20, 200), DEGREES)
 def test_a_turned_box_keeps_the_share_of_its_area_that_lies_on_the_image(
     x: float, y: float, width: float, height: float, degrees: float
@@ -173,6 +174,7 @@ def test_a_polygon_that_crosses_itself_is_kept() -> None:
     assert clip(bow_tie, 100, 100) == bow_tie
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 16), st.integers(0, 16)), min_size=3, max_size=9))
 def test_the_covered_area_is_what_a_canvas_fills(polygon: list[Point]) -> None:
     scale = 32
