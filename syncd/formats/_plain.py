@@ -15,6 +15,8 @@ from syncd.model import Json, LabelSchema, TaskJson
 PlainBox: TypeAlias = tuple[str, float, float, float, float]
 """Label; then left, top, width and height in percent of the image."""
 
+_NUMBERS = frozenset({int, float})
+
 
 class PlainSchema(NamedTuple):
     """What the short way needs of a schema."""
@@ -72,7 +74,7 @@ def _plain_boxes(annotation: TaskJson, plain: PlainSchema) -> list[PlainBox] | N
                 result["from_name"] not in controls
                 or result["type"] != "rectanglelabels"
                 or label not in labels
-                or not (type(x) is type(y) is type(width) is type(height) is float)
+                or not {type(x), type(y), type(width), type(height)} <= _NUMBERS
                 or not (x >= 0.0 < width and x + width <= 100.0 and y >= 0.0 < height and y + height <= 100.0)
                 or value["rotation"] != 0
             ):

@@ -526,17 +526,12 @@ def test_a_turned_box_on_an_image_of_unknown_size_leaves_the_image_out() -> None
     assert len(lines(known)) == 1
 
 
-PLAIN = st.builds(
-    box,
-    st.floats(0, 60),
-    st.floats(0, 60),
-    st.floats(0.01, 50),
-    st.floats(0.01, 50),
-    st.sampled_from(["Car", "Airplane"]),
-)
+PLACES = st.floats(0, 60) | st.integers(0, 60)
+SIZES = st.floats(0.01, 50) | st.integers(1, 50)
+PLAIN = st.builds(box, PLACES, PLACES, SIZES, SIZES, st.sampled_from(["Car", "Airplane"]))
 
 
-@given(st.lists(PLAIN, max_size=4), st.sampled_from(["YOLO", "YOLO_OBB", "VOC"]))
+@given(st.lists(PLAIN, max_size=4), st.sampled_from(["YOLO", "YOLO_OBB", "VOC", "COCO"]))
 def test_the_short_way_for_plain_boxes_gives_the_same_bytes_as_the_general_one(shapes: list[Any], name: str) -> None:
     media = {"s3://bucket/street.jpg": MediaFact(WIDTH, HEIGHT)}
     bare = box(1, 1, 5, 5, id_="bare")  # a region without a label closes the short way, and gives nothing itself
