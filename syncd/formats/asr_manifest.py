@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from operator import itemgetter
 from typing import ClassVar, NamedTuple, TypeGuard
 
+from pydantic import Field
+
 from syncd.errors import TaskRejected
-from syncd.formats import Context, Format, Rendering, Section, SharedFile
-from syncd.formats import Options as FormatOptions
+from syncd.formats import AnyOptions, Context, Format, Rendering, Section, SharedFile
 from syncd.formats._names import item_name
 from syncd.formats._regions import labels_of
 from syncd.formats._results import results_of, to_json_of_task
@@ -37,16 +38,21 @@ class Segment(NamedTuple):
     region: str | None
 
 
+class AsrManifestOptions(AnyOptions):
+    """Options of ASR_MANIFEST."""
+
+    control: str | None = Field(
+        default=None, description="name of the TextArea that holds the transcript; default: each audio's first one"
+    )
+
+
 class AsrManifest(Format):
     """Lines of `audio_filepath, duration, text, offset, speaker, utt`; seconds; `speaker` is the region's label or null."""
 
-    class Options(FormatOptions):
-        control: str | None = None
-        """The TextArea that holds the transcript; default: the first one of each audio in the label configuration."""
-
     name: ClassVar[str] = "ASR_MANIFEST"
     summary: ClassVar[str] = "transcripts of audio as JSON lines (NeMo manifest)"
-    options: Options
+    Options = AsrManifestOptions
+    options: AsrManifestOptions
 
     def accepts(self, schema: LabelSchema) -> str | None:
         if self._transcribed(schema):

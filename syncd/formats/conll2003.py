@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from syncd.errors import TaskRejected
-from syncd.formats import Context, Format, Options, Rendering, Section, SharedFile
+from syncd.formats import AnyOptions, Context, Format, Rendering, Section, SharedFile
 from syncd.formats._memo import OfLastSchema
 from syncd.formats._results import results_of
 from syncd.formats._select import annotations, check_json, newest_update, to_json
@@ -32,7 +32,7 @@ class Conll2003(Format):
     name: ClassVar[str] = "CONLL2003"
     summary: ClassVar[str] = "labelled spans of text as B-/I- tags, one token per line, as spaCy reads it"
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: AnyOptions) -> None:
         super().__init__(options)
         self._tags = OfLastSchema(_labelled)
 

@@ -12,10 +12,10 @@ from functools import partial
 from typing import ClassVar, Literal
 
 import orjson
+from pydantic import Field
 
 from syncd.errors import Misconfigured, TaskRejected
-from syncd.formats import AnnotationPolicy, Context, Format, Names, Rendering, Section, SharedFile
-from syncd.formats import Options as FormatOptions
+from syncd.formats import AnnotationPolicy, AnyOptions, Context, Format, Names, Rendering, Section, SharedFile
 from syncd.formats._memo import OfLastSchema
 from syncd.formats._region_rows import COLUMNS as REGION_COLUMNS
 from syncd.formats._region_rows import PREFIX as REGION_PREFIX
@@ -43,21 +43,29 @@ _BARE = (str, int, float, bool, type(None))
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
+class CsvOptions(AnyOptions):
+    """Options of CSV and TSV."""
+
+    rows: Literal["annotation", "region"] = Field(
+        default="annotation", description="what a row is; the value of a region is spread over `region_…` columns"
+    )
+    formulas: Literal["keep", "escape"] = Field(
+        default="keep", description="escape: cells that a spreadsheet would take for a formula begin with an apostrophe"
+    )
+
+
 class Csv(Format):
     """A table of annotations; `rows: region` makes it one of regions, `formulas: escape` safe for spreadsheets."""
-
-    class Options(FormatOptions):
-        rows: Literal["annotation", "region"] = "annotation"
-        formulas: Literal["keep", "escape"] = "keep"
 
     name: ClassVar[str] = "CSV"
     summary: ClassVar[str] = "a table with one row per annotation (or region), comma separated"
     default_policy: ClassVar[AnnotationPolicy] = "all"
     path: ClassVar[str] = "result.csv"
     delimiter: ClassVar[str] = ","
-    options: Options
+    Options = CsvOptions
+    options: CsvOptions
 
-    def __init__(self, options: FormatOptions) -> None:
+    def __init__(self, options: AnyOptions) -> None:
         super().__init__(options)
         self._data_columns = OfLastSchema(partial(data_columns, prefix=REGION_PREFIX if self._by_region else None))
 

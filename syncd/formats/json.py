@@ -12,7 +12,7 @@ from syncd.formats._select import annotation_id, newest_update
 from syncd.model import LabelSchema, TaskJson
 
 
-class Json(Format):
+class JsonExport(Format):
     """One task per line inside the array."""
 
     name: ClassVar[str] = "JSON"
@@ -50,4 +50,4 @@ def in_id_order(task: TaskJson) -> TaskJson:
     return task if ordered == given else {**task, "annotations": ordered}
 
 
-FORMAT = Json
+FORMAT = JsonExport

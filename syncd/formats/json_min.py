@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import ClassVar
 
-from syncd.formats import AnnotationPolicy, Context, Format, Options, Rendering, Section, SharedFile
+from syncd.formats import AnnotationPolicy, AnyOptions, Context, Format, Rendering, Section, SharedFile
 from syncd.formats._memo import OfLastSchema
 from syncd.formats._regions import UNKNOWN_CONTROL
 from syncd.formats._results import LOST_RELATION, placed_relations, relations, results_of, to_json_of_task
@@ -36,7 +36,7 @@ class JsonMin(Format):
     summary: ClassVar[str] = "one flat record per annotation: data, and what each control says"
     default_policy: ClassVar[AnnotationPolicy] = "all"
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: AnyOptions) -> None:
         super().__init__(options)
         self._columns = OfLastSchema(partial(data_columns, reserved=_RESERVED))
 

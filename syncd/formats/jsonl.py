@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from syncd.formats import Context, Section, SharedFile
-from syncd.formats.json import Json
+from syncd.formats.json import JsonExport
 
 
-class JsonLines(Json):
+class JsonLines(JsonExport):
     """Every line ends with a line feed, the last one too."""
 
     name: ClassVar[str] = "JSONL"

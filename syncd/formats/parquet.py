@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 import orjson
 
 from syncd.errors import Misconfigured, TaskRejected
-from syncd.formats import AnnotationPolicy, Context, Format, Options, Rendering, parse_time
+from syncd.formats import AnnotationPolicy, AnyOptions, Context, Format, Rendering, parse_time
 from syncd.formats._memo import OfLastSchema
 from syncd.formats._regions import UNKNOWN_CONTROL
 from syncd.formats._results import results_of
@@ -72,7 +72,7 @@ class Parquet(Format):
     parts: ClassVar[bool] = True
     part_suffix: ClassVar[str] = ".parquet"
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: AnyOptions) -> None:
         super().__init__(options)
         self._columns = OfLastSchema(control_columns)
 

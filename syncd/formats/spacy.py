@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar
 
 import orjson
+from pydantic import Field
 
 from syncd.errors import Misconfigured, TaskRejected
-from syncd.formats import Context, Format, Rendering
-from syncd.formats import Options as FormatOptions
+from syncd.formats import AnyOptions, Context, Format, Rendering
 from syncd.formats._results import LOST_RELATION, placed_relations, relations, results_of, to_json_of_task
 from syncd.formats._select import annotations, newest_update
 from syncd.formats._spans import LabelledText, annotated_by, labelled_texts, texts
@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 _EXTENSIONS = ("task_id", "annotation_id", "relations")
 
 
+class SpacyOptions(AnyOptions):
+    """Options of SPACY."""
+
+    lang: str = Field(default="xx", description="language whose tokeniser spaCy uses; xx is its multi-language one")
+
+
 class Spacy(Format):
     """One document per text and annotation.
 
@@ -37,15 +43,12 @@ class Spacy(Format):
     `doc._.relations` (`{"from", "to", "direction", "labels"}`, ends as places in `doc.spans["sc"]`) are kept as user data.
     """
 
-    class Options(FormatOptions):
-        lang: str = "xx"
-        """Language whose tokeniser spaCy uses; `xx` is its multi-language one."""
-
     name: ClassVar[str] = "SPACY"
     summary: ClassVar[str] = "spaCy documents (DocBin) with entities, overlapping spans and categories"
     parts: ClassVar[bool] = True
     part_suffix: ClassVar[str] = ".spacy"
-    options: Options
+    Options = SpacyOptions
+    options: SpacyOptions
 
     def accepts(self, schema: LabelSchema) -> str | None:
         if _tags(schema):
