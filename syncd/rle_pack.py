@@ -36,7 +36,7 @@ def decode_rle(rle: Sequence[int], width: int, height: int) -> Alpha:
     """
     _refuse_impossible_size(width, height)
     try:
-        data = bytes(rle)
+        data = bytes(list(rle))
     except (TypeError, ValueError) as error:
         raise ValueError(f"the RLE is not a list of bytes: {error}") from error
     count, length_bits = _read_header(data)
@@ -96,11 +96,12 @@ def _packet_positions(data: bytes, length_bits: tuple[int, ...]) -> list[int]:
     """The bit at which each packet begins. What follows the last value looks like packets too."""
     run_bits = np.array([0, 0, 0, 0, *(11 + bits for bits in length_bits)], np.uint8)
     positions: list[int] = []
+    padded = data + b"\0"
     position = _HEADER_BITS
     while position < 8 * len(data):
         begin = position >> 3
-        bytes_ = np.frombuffer(data[begin : begin + _BLOCK + 1] + b"\0", np.uint8).astype(np.uint16)
-        pairs = bytes_[:-1] << 8 | bytes_[1:]
+        block = np.frombuffer(padded[begin : begin + _BLOCK + 1], np.uint8).astype(np.uint16)
+        pairs = block[:-1] << 8 | block[1:]
         heads = pairs[:, None] >> np.arange(13, 5, -1, dtype=np.uint16) & 7
         # As bytes, because Python reads those fastest: how far the next packet is, 0 for literals, from every bit.
         steps = run_bits[heads].tobytes()

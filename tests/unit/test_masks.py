@@ -47,6 +47,14 @@ def test_runs_longer_than_the_longest_packet_survive() -> None:
     assert np.array_equal(decode_rle(encode_rle(alpha), 400, 300), alpha)
 
 
+def test_streams_longer_than_any_block_survive() -> None:
+    for seed in range(40):  # each meets the borders between blocks at other bits
+        alpha = np.random.default_rng(seed).integers(0, 3, (300, 300), np.uint8) * 100
+        rle = encode_rle(alpha)
+        assert len(rle) > 65536
+        assert np.array_equal(decode_rle(rle, 300, 300), alpha)
+
+
 class Bits:
     """Writes rle-pack bit by bit, to make streams that our encoder never does."""
 
@@ -101,6 +109,7 @@ def test_literals_and_runs_at_any_offset_give_every_fourth_value(values: list[li
         ([0, 0, 0, 192, 300], "not a list of bytes"),
         ([0, 0, 0, 1.5], "not a list of bytes"),
         ("AAAA", "not a list of bytes"),
+        (10**12, "not a list of bytes"),
         (None, "not a list of bytes"),
     ],
 )
