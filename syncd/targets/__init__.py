@@ -11,13 +11,16 @@ Adding a target is adding one file here, named by its `type` in the configuratio
 
 import importlib
 import pkgutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
 from syncd.errors import Misconfigured
+from syncd.targets._rate import Limiter
+from syncd.targets._traffic import Traffic as Traffic
 
 JSON_TYPE = "application/json"
 
@@ -223,6 +226,33 @@ def settings_of(kind: str) -> type[Settings]:
     """The settings model of a target type; its SDK is not imported by this."""
     found: type[Settings] = importlib.import_module(available()[kind]).Settings
     return found
+
+
+def paced(
+    target: Target,
+    traffic: Traffic,
+    *,
+    requests_per_second: float | None = None,
+    bytes_per_second: float | None = None,
+    may_start: Callable[[], bool] = lambda: True,
+    wait: Callable[[float], bool | None] = time.sleep,
+) -> Target:
+    """The target with its requests paced, tried again after transient faults, and counted in `traffic`.
+
+    The pace follows the store's answers below the ceilings; a folder and Redis know only the ceiling of bytes. Before
+    each request for data `may_start` is asked (the lease): Unavailable when it says no. `wait` sleeps between attempts
+    and tells whether to give up, as a stop event's own `wait` does. What syncd keeps for itself (`_syncd/`) never waits.
+    """
+    from syncd.targets._wrap import Wrapped
+
+    ramping = target.type not in {"local", "redis"}
+    limiter = Limiter(
+        requests_per_second=requests_per_second if ramping else None,
+        bytes_per_second=bytes_per_second,
+        ramping=ramping,
+        wait=wait,
+    )
+    return Wrapped(target, limiter, traffic=traffic, may_start=may_start, wait=wait)
 
 
 def make(kind: str, settings: Settings) -> Target:

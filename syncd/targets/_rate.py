@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 START = 500.0
 STEP = 100.0
 FLOOR = 2.0
+MOST = 1e6
+"""Requests a second that no store of ours reaches: no ceiling."""
 BURST_SECONDS = 0.25
 
 
@@ -39,15 +41,19 @@ class Limiter:
         *,
         requests_per_second: float | None = None,
         bytes_per_second: float | None = None,
+        ramping: bool = True,
         wait: Callable[[float], object] = time.sleep,
     ) -> None:
-        """Ceilings; None for none. `wait` sleeps, and may return early when the daemon stops."""
-        self._ceiling = requests_per_second or float("inf")
-        self._requests = _Bucket(min(START, self._ceiling))
+        """Ceilings; None for none. Without `ramping` the pace is the ceiling from the start, until the store complains.
+
+        `wait` sleeps, and may return early when the daemon stops.
+        """
+        self._ceiling = requests_per_second or MOST
+        self._requests = _Bucket(min(START, self._ceiling) if ramping else self._ceiling)
         self._bytes = _Bucket(bytes_per_second) if bytes_per_second else None
         self._wait = wait
         self._lock = threading.Lock()
-        self._ramping = True
+        self._ramping = ramping
         self._pressed = False
         self._changed = time.monotonic()
 

@@ -46,6 +46,11 @@ class Traffic:
             self.bytes_written += written
             self.bytes_read += read
 
+    def sent(self, size: int) -> None:
+        """Bytes went out that are part of no one object yet."""
+        with self._lock:
+            self.bytes_written += size
+
     def took(self, operation: str, seconds: float) -> None:
         """One call came back, well or not."""
         with self._lock:

@@ -5,10 +5,11 @@ answers Refused for our own write. Callers look before they call that a conflict
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import chain, islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from syncd.errors import Unavailable
 from syncd.targets import (
     Capabilities,
     Failed,
@@ -27,12 +28,13 @@ from syncd.targets._traffic import Traffic
 
 Answer = TypeVar("Answer")
 Item = TypeVar("Item")
+OURS = "_syncd/"
 
 
 class Wrapped:
     """A target whose requests wait for the limiter, are tried again after transient faults, and are counted.
 
-    `wait` sleeps between attempts and tells whether to give up at once, as `threading.Event.wait` of a stop event does.
+    The parameters are those of `syncd.targets.paced`.
     """
 
     def __init__(
@@ -42,11 +44,13 @@ class Wrapped:
         *,
         backoff: Backoff | None = None,
         traffic: Traffic | None = None,
+        may_start: Callable[[], bool] = lambda: True,
         wait: Callable[[float], bool | None] = time.sleep,
     ) -> None:
         self._target = target
         self._limiter = limiter
         self._backoff = backoff or Backoff()
+        self._may_start = may_start
         self._wait = wait
         self.traffic = traffic or Traffic()
 
@@ -86,23 +90,31 @@ class Wrapped:
         return self._many("delete", self._target.delete_many, {key: key for key in keys}, lambda _: 0)
 
     def delete_if_match(self, key: str, etag: str) -> Outcome:
-        outcome = self._one("delete", lambda: self._target.delete_if_match(key, etag))
+        def delete() -> Outcome:
+            self._check(key)
+            return self._target.delete_if_match(key, etag)
+
+        outcome = self._one("delete", delete, key)
         self._note("delete", outcome)
         return outcome
 
     def get(self, key: str) -> Stored | None:
-        found = self._one("get", lambda: self._target.get(key))
+        found = self._one("get", lambda: self._target.get(key), key)
         self.traffic.passed("get", read=found.size if found else 0)
         return found
 
     def head(self, key: str) -> Stored | None:
-        found = self._one("head", lambda: self._target.head(key))
+        found = self._one("head", lambda: self._target.head(key), key)
         self.traffic.passed("head")
         return found
 
     def splice(self, key: str, pieces: Sequence[Piece], *, content_type: str) -> Outcome:
-        outcome = self._one("splice", lambda: self._target.splice(key, pieces, content_type=content_type))
-        self._note("splice", outcome, sum(one.length for one in pieces if one.body is not None))
+        def splice() -> Outcome:
+            self._check(key)
+            return self._target.splice(key, _Passing(pieces, self._pass_body), content_type=content_type)
+
+        outcome = self._one("splice", splice)
+        self._note("splice", outcome)
         return outcome
 
     def list(self, prefix: str = "") -> Iterator[Listed]:
@@ -112,7 +124,7 @@ class Wrapped:
             items = self._target.list(prefix)
             return chain([*islice(items, 1)], items)
 
-        for item in self._one("list", start):
+        for item in self._one("list", start, prefix):
             self.traffic.passed("list")
             yield item
 
@@ -126,11 +138,12 @@ class Wrapped:
         """Slices of what still has no outcome, until all have one. An attempt that gets anywhere starts the count anew."""
         attempt = 0
         while waiting:
-            some = [*islice(waiting.values(), self._limiter.burst)]
-            self._limiter.take(len(some), sum(map(size, some)))
+            some = {key: waiting[key] for key in islice(waiting, self._limiter.burst)}
+            self._pace(some, sum(map(size, some.values())))
+            self._check(*some)
             began, left = time.monotonic(), len(waiting)
             try:
-                for outcome in call(some):
+                for outcome in call([*some.values()]):
                     one = waiting.pop(outcome.key)
                     self._note(operation, outcome, size(one))
                     yield outcome
@@ -142,10 +155,10 @@ class Wrapped:
                 self._limiter.went_well()
             self.traffic.took(operation, time.monotonic() - began)
 
-    def _one(self, operation: str, call: Callable[[], Answer]) -> Answer:
+    def _one(self, operation: str, call: Callable[[], Answer], *keys: str) -> Answer:
         attempt = 0
         while True:
-            self._limiter.take(1)
+            self._pace(keys)
             began = time.monotonic()
             try:
                 answer = call()
@@ -157,6 +170,22 @@ class Wrapped:
                 return answer
             finally:
                 self.traffic.took(operation, time.monotonic() - began)
+
+    def _pace(self, keys: Collection[str], size: int = 0) -> None:
+        """Wait for this request's turn. Our own few objects need none: a lease cannot wait behind a large document."""
+        if not _ours(keys):
+            self._limiter.take(len(keys), size)
+
+    def _check(self, *keys: str) -> None:
+        """Raises Unavailable when nothing may be written any more; our own objects guard themselves."""
+        if not _ours(keys) and not self._may_start():
+            raise Unavailable(
+                f"{self.where}: the right to write ran out while requests waited; they are tried again later."
+            )
+
+    def _pass_body(self, size: int) -> None:
+        self._limiter.take(0, size)
+        self.traffic.sent(size)
 
     def _pause(self, error: Transient, attempt: int) -> None:
         """Wait before the next attempt. Raises the error when there is to be none."""
@@ -170,3 +199,27 @@ class Wrapped:
         self.traffic.passed(operation, written=size)
         if isinstance(outcome, Refused | Failed):
             self.traffic.refused(conflict=isinstance(outcome, Refused))
+
+
+class _Passing(Sequence[Piece]):
+    """The pieces of a splice; each body that is about to be sent is told of when it is asked for."""
+
+    def __init__(self, pieces: Sequence[Piece], tell: Callable[[int], None]) -> None:
+        self._pieces = pieces
+        self._tell = tell
+
+    def __len__(self) -> int:
+        return len(self._pieces)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._pieces[index]
+
+    def __iter__(self) -> Iterator[Piece]:
+        for piece in self._pieces:
+            if piece.body is not None:
+                self._tell(len(piece.body))
+            yield piece
+
+
+def _ours(keys: Collection[str]) -> bool:
+    return all(key.startswith(OURS) for key in keys)

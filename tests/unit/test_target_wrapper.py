@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from syncd.errors import Unavailable
-from syncd.targets import Deleted, Object, Outcome, Refused, Written
+from syncd.targets import Deleted, Object, Outcome, Piece, Refused, Traffic, Written, paced
 from syncd.targets._rate import Limiter
 from syncd.targets._retry import Backoff, Throttled, Transient
 from syncd.targets._wrap import Wrapped
@@ -114,6 +114,57 @@ def test_the_pace_halves_when_the_store_says_slow_down_and_recovers() -> None:
         limiter.take(limiter.burst)
         limiter.went_well()
     assert first / 2 < limiter.requests_per_second < first
+
+
+def test_a_folder_knows_no_ceiling_of_requests(tmp_path: Path) -> None:
+    target = paced(Local(Settings(path=str(tmp_path / "out"))), Traffic(), requests_per_second=1)
+    target.open()
+    began = time.monotonic()
+    list(target.put_many(some(40)))
+    assert time.monotonic() - began < 10
+    target.close()
+
+
+def test_the_lease_never_waits_behind_documents(tmp_path: Path) -> None:
+    target = paced(Local(Settings(path=str(tmp_path / "out"))), Traffic(), bytes_per_second=100)
+    target.open()
+    list(target.put_many([Object("1/tasks/1.json", b"x" * 100, "")]))
+    began = time.monotonic()
+    for text in ("one", "two", "three"):
+        list(target.put_many([Object("_syncd/writer.json", text.encode() * 100, "")]))
+    assert time.monotonic() - began < 1
+    target.close()
+
+
+def test_nothing_is_written_once_the_right_to_write_is_gone(tmp_path: Path) -> None:
+    lease = iter([True])
+    inner = Local(Settings(path=str(tmp_path / "out")))
+    target = paced(inner, Traffic(), may_start=lambda: next(lease, False))
+    target.open()
+    assert isinstance(next(iter(target.put_many(some(1)))), Written)
+    for attempt in (
+        lambda: list(target.put_many(some(2))),
+        lambda: list(target.delete_many(["1/tasks/0.json"])),
+        lambda: target.delete_if_match("1/tasks/0.json", "any"),
+        lambda: target.splice("1/coco/result.json", [Piece("0", 1, "", b"x")], content_type="text/plain"),
+    ):
+        with pytest.raises(Unavailable, match="the right to write ran out"):
+            attempt()
+    assert isinstance(next(iter(target.put_many([Object("_syncd/state.json", b"{}", "")]))), Written)
+    assert {item.key for item in target.list()} == {"1/tasks/0.json", "_syncd/state.json"}
+    target.close()
+
+
+def test_bytes_of_a_splice_are_paced_and_counted(tmp_path: Path) -> None:
+    traffic = Traffic()
+    target = paced(Local(Settings(path=str(tmp_path / "out"))), traffic, bytes_per_second=1_000)
+    target.open()
+    began = time.monotonic()
+    pieces = [Piece(str(number), 200, str(number), b"x" * 200) for number in range(3)]
+    assert isinstance(target.splice("1/coco/result.json", pieces, content_type="text/plain"), Written)
+    assert time.monotonic() - began >= 0.3
+    assert traffic.bytes_written == 600
+    target.close()
 
 
 def test_waiting_ends_when_the_daemon_stops(tmp_path: Path) -> None:
