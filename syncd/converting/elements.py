@@ -20,7 +20,7 @@ WINDOW = 64 * 1024
 """Bytes looked at first when searching for a border or the end of a value."""
 
 _SPACE = b" \t\r\n"
-_LINES = rb"\n"
+_LINES = rb"(\n)"
 
 
 class WrongBorder(Exception):
@@ -35,7 +35,7 @@ class Unit:
     first: int
     last: int
     border: bytes
-    """A regular expression for what stands between two tasks."""
+    """A regular expression whose first group is what stands between two tasks."""
 
     def documents(self) -> Iterator[Document | TaskRejected]:
         """Every task in the file's order. Raises WrongBorder when the unit does not end where a task does."""
@@ -59,7 +59,7 @@ class Unit:
 
     def _borders(self, body: bytes) -> Iterator[tuple[int, int]]:
         for found in re.finditer(self.border, body):
-            yield found.span()
+            yield found.span(1)
         yield len(body), len(body)
 
 
@@ -95,7 +95,7 @@ class Elements:
             file.seek(at)
             found = re.search(self.border, file.read(min(window, self.last - at)))
             if found is not None:
-                return at + found.start(), at + found.end()
+                return at + found.start(1), at + found.end(1)
             if window >= self.last - at:
                 break
             window *= 4
@@ -134,7 +134,7 @@ def _array_border(value: object) -> bytes:
     if len(keys) < 2:
         raise WrongBorder
     first, second = (re.escape(f'"{key}"'.encode()) for key in keys[:2])
-    return rb"(?<=\})\s*,\s*(?=\{\s*" + first + rb"\s*:\s*[^,\{\}\[\]]*,\s*" + second + rb"\s*:)"
+    return rb"\}(\s*,\s*)(?=\{\s*" + first + rb"\s*:\s*[^,\{\}\[\]]*,\s*" + second + rb"\s*:)"
 
 
 def _first_character(file: BinaryIO, at: int) -> tuple[int, bytes]:
