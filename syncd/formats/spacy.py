@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from spacy.language import Language
     from spacy.tokens import Doc
 
+_ATTRIBUTES = ("ORTH", "ENT_IOB", "ENT_TYPE")
+"""Of each token. DocBin's own choice has more, all empty here, and takes four times the memory."""
 _EXTENSIONS = ("task_id", "annotation_id", "relations")
 
 
@@ -80,7 +82,7 @@ class Spacy(Format):
         for name in _EXTENSIONS:
             if not Doc.has_extension(name):
                 Doc.set_extension(name, default=None)
-        found = DocBin(store_user_data=True)
+        found = DocBin(attrs=_ATTRIBUTES, store_user_data=True)
         for _, fragment in fragments:
             for line in fragment.splitlines():
                 found.add(_doc(language, orjson.loads(line)))
