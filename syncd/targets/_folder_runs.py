@@ -118,7 +118,8 @@ class Run:
 
     def close(self) -> None:
         """Remove this run's folder and let go of everything."""
-        _remove(self._name, self._corner)
+        with suppress(OSError):  # a folder that is out of reach by now is cleared by the next run
+            _remove(self._name, self._corner)
         self._descriptors.close()
 
     def _remove_dead_runs(self) -> None:

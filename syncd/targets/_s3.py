@@ -7,7 +7,7 @@ import re
 import secrets
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
@@ -59,6 +59,7 @@ class S3:
         self._settings = settings
         self._bucket = settings.bucket
         self._prefix = settings.prefix.strip("/")
+        self._opened = ExitStack()
         self._probing = threading.Lock()
         self._capabilities: Capabilities | None = None
         self._laid_out: set[str] | None = None
@@ -75,12 +76,13 @@ class S3:
             return self._capabilities
 
     def open(self) -> None:
-        self._pool = Pool(CONNECTIONS, "s3")
         self._signed = SignedIn(self._settings)
+        self._opened.callback(self._signed.close)
+        self._pool = Pool(CONNECTIONS, "s3")
+        self._opened.callback(self._pool.close)
 
     def close(self) -> None:
-        self._pool.close()
-        self._signed.close()
+        self._opened.close()
 
     def check(self) -> Iterable[Finding]:
         lacking = False

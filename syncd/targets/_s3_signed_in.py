@@ -32,6 +32,7 @@ class SignedIn:
         with faults("sign in", self.place):
             self.clients = Clients(settings)
         self.place = Place(settings, self.clients.sdk.meta.endpoint_url, self.clients.signs_in_with)
+        self._region = self.clients.sdk.meta.region_name
         self.look()
         self._region = self._found_region()
         self.clients.use_small(self._region)

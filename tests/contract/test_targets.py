@@ -299,6 +299,11 @@ def test_objects_outlive_the_client(open_target: Open) -> None:
     assert (found.body, found.etag) == (b"{}", etag or None)
 
 
+@pytest.mark.parametrize("name", stores.names())
+def test_a_target_that_was_never_opened_may_be_closed(name: str, servers: Servers, tmp_path: Path) -> None:
+    stores.target(name, servers, tmp_path, "labels").close()
+
+
 def test_calls_may_come_from_several_threads(target: Target) -> None:
     def write(worker: int) -> list[Outcome]:
         return list(target.put_many([document(f"{worker}/tasks/{task}.json", b"{}") for task in range(20)]))
