@@ -52,7 +52,7 @@ def _upright(region: Region, *, task: int) -> tuple[float, float, float, float] 
 # --- any shape ------------------------------------------------------------------------------------
 
 
-def is_turned(region: Region) -> bool:
+def depends_on_size(region: Region) -> bool:
     """True when fractions of width and height cannot be had without knowing the image's size."""
     return region.shape in MASKED or region.value.get("rotation", 0) != 0
 
@@ -96,7 +96,7 @@ def _shapes(region: Region, size: Size, *, task: int) -> list[list[Point]]:
     if region.shape in MASKED:
         blobs = outlines(mask(region, size, task=task))
         return [[(x, y) for x, y in (blob / size).round(_DECIMALS).tolist()] for blob in blobs]
-    width, height = size if is_turned(region) else _UNIT
+    width, height = size if depends_on_size(region) else _UNIT
     drawn = outline(region, (width, height), task=task)
     left = clip(drawn, width, height)
     if region.shape == "polygon" and left == drawn:

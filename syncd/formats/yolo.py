@@ -12,7 +12,7 @@ from typing import ClassVar
 from syncd.formats._drawn import MASKED, OUTLINED
 from syncd.formats._regions import image_shapes
 from syncd.formats._yolo import Lines, YoloFormat
-from syncd.formats._yolo_lines import boxes, centre_box, four_corners, is_turned, segments
+from syncd.formats._yolo_lines import boxes, centre_box, depends_on_size, four_corners, segments
 from syncd.model import Label, LabelSchema
 
 
@@ -24,12 +24,12 @@ class Yolo(YoloFormat):
 
     def lines(self, schema: LabelSchema) -> Lines:
         drawn = image_shapes(schema)
-        if {"keypoint", "rectangle"} <= drawn:
-            order = {name: place for place, name in enumerate(_keypoint_order(schema))}
-            return Lines(frozenset({"rectangle"}), centre_box, boxes, is_turned, order)
+        order = {name: place for place, name in enumerate(_keypoint_order(schema))}
+        if order and "rectangle" in drawn:
+            return Lines(frozenset({"rectangle"}), centre_box, boxes, depends_on_size, order)
         if drawn & (OUTLINED | MASKED) == {"rectangle"}:
-            return Lines(OUTLINED | MASKED, centre_box, boxes, is_turned)
-        return Lines(OUTLINED | MASKED, four_corners, segments, is_turned)
+            return Lines(OUTLINED | MASKED, centre_box, boxes, depends_on_size)
+        return Lines(OUTLINED | MASKED, four_corners, segments, depends_on_size)
 
 
 def _keypoint_order(schema: LabelSchema) -> list[str]:

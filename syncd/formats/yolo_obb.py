@@ -5,7 +5,7 @@ from typing import ClassVar
 from syncd.formats._drawn import MASKED, OUTLINED
 from syncd.formats._regions import Region
 from syncd.formats._yolo import Lines, YoloFormat
-from syncd.formats._yolo_lines import four_corners, is_turned, oriented_boxes
+from syncd.formats._yolo_lines import depends_on_size, four_corners, oriented_boxes
 from syncd.model import LabelSchema
 
 
@@ -21,7 +21,7 @@ class YoloObb(YoloFormat):
 
 def _needs_size(region: Region) -> bool:
     """The least rectangle depends on the image's proportions."""
-    return is_turned(region) or region.shape != "rectangle"
+    return depends_on_size(region) or region.shape != "rectangle"
 
 
 FORMAT = YoloObb
