@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import warnings
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, fromstring
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from syncd.formats import MediaFact, find
 from syncd.labelstudio.labelconfig import parse_label_config
@@ -99,6 +101,24 @@ def test_upright_boxes_are_label_studios_within_its_double_truncation() -> None:
     assert compared > 10
 
 
+def test_supervision_reads_our_boxes(tmp_path: Path) -> None:
+    folder = written("VOC", BOXES, [task(1, annotation(box(10, 20, 30, 40), box(50, 50, 50, 50, "Airplane")))])
+    for name, body in folder.files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(body)
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (WIDTH, HEIGHT)).save(tmp_path / "images" / "street__t1.jpg")
+    with warnings.catch_warnings(action="ignore"):  # that it would rather have OpenCV
+        import supervision
+    dataset = supervision.DetectionDataset.from_pascal_voc(
+        images_directory_path=str(tmp_path / "images"), annotations_directory_path=str(tmp_path / "Annotations")
+    )
+    ((_, _, found),) = dataset
+    assert found.class_id is not None
+    assert [dataset.classes[number] for number in found.class_id] == ["Car", "Airplane"]
+    assert found.xyxy == pytest.approx(np.array([[20, 20, 80, 60], [100, 50, 200, 100]]), abs=1)
+
+
 def test_a_box_is_rounded_once() -> None:
     # 66.6 to 133.2 and 33.3 to 66.6 pixels; truncating origin and size apart gives 66 to 132 and 33 to 66.
     assert boxes(voc(box(33.3, 33.3, 33.3, 33.3))) == [("Car", 67, 33, 133, 67)]
@@ -174,6 +194,13 @@ def test_a_reviewed_image_without_regions_has_a_file_without_objects_ls_9774() -
     assert list(folder.files) == ["Annotations/street__t1.xml"]
     obeys_the_kit(only(folder))
     assert text(only(folder), "size/width") == "640"
+
+
+def test_the_size_is_what_the_annotator_saw_not_the_files_before_exif_rotation_ls_6608() -> None:
+    stored = {"s3://bucket/street.jpg": MediaFact(HEIGHT, WIDTH)}
+    document = only(written("VOC", BOXES, [task(1, annotation(box(50, 50, 50, 50)))], media=stored))
+    obeys_the_kit(document)
+    assert boxes(document) == [("Car", 100, 50, 200, 100)]
 
 
 def test_an_image_of_unknown_size_is_left_out_and_asked_for() -> None:
