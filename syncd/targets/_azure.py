@@ -5,7 +5,7 @@ The SDK lists, deletes in batches, and puts shared files together from blocks.
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any, ClassVar
 
 from azure.core.exceptions import HttpResponseError
@@ -55,6 +55,7 @@ class Azure:
         self._container = settings.container
         self._prefix = settings.prefix.strip("/")
         self._extras = Extras(settings.encryption_scope, settings.tier)
+        self._opened = ExitStack()
         self._probing = threading.Lock()
         self._capabilities: Capabilities | None = None
 
@@ -70,14 +71,17 @@ class Azure:
             return self._capabilities
 
     def open(self) -> None:
-        self._clients = Clients(self._account, self._container, connections=CONNECTIONS)
-        self._pool = Pool(CONNECTIONS, "azure")
-        with self._faults("list"):
-            next(self._clients.sdk.list_blobs(name_starts_with=self._name(""), results_per_page=1), None)
+        with ExitStack() as opening:
+            self._clients = Clients(self._account, self._container, connections=CONNECTIONS)
+            opening.callback(self._clients.close)
+            self._pool = Pool(CONNECTIONS, "azure")
+            opening.callback(self._pool.close)
+            with self._faults("list"):
+                next(self._clients.sdk.list_blobs(name_starts_with=self._name(""), results_per_page=1), None)
+            self._opened = opening.pop_all()
 
     def close(self) -> None:
-        self._pool.close()
-        self._clients.close()
+        self._opened.close()
 
     def check(self) -> Iterable[Finding]:
         lacking = False

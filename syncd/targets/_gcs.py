@@ -6,7 +6,7 @@ An etag is an object's generation as text, which every answer of Google tells an
 import threading
 from base64 import b64decode
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from typing import ClassVar
 
 from google.api_core.exceptions import NotFound, PreconditionFailed
@@ -52,6 +52,7 @@ class GCS:
         self._settings = settings
         self._prefix = settings.prefix.strip("/")
         self._place = Place(settings.bucket, "nobody")
+        self._opened = ExitStack()
         self._probing = threading.Lock()
         self._capabilities: Capabilities | None = None
         self._listing = threading.Lock()
@@ -71,16 +72,19 @@ class GCS:
     def open(self) -> None:
         with self._faults("sign in"):
             credentials = sign_in(self._settings)
-            self._place = Place(self._settings.bucket, who(credentials))
-            self._client = client_of(self._settings, credentials, connections=CONNECTIONS)
-        self._bucket = self._client.bucket(self._settings.bucket)
-        self._pool = Pool(CONNECTIONS, "gcs")
-        with self._faults("list"):
-            self._look_at_bucket()
+        self._place = Place(self._settings.bucket, who(credentials))
+        with ExitStack() as opening:
+            client = client_of(self._settings, credentials, connections=CONNECTIONS)
+            opening.callback(client.close)
+            self._bucket = client.bucket(self._settings.bucket)
+            self._pool = Pool(CONNECTIONS, "gcs")
+            opening.callback(self._pool.close)
+            with self._faults("list"):
+                self._look_at_bucket()
+            self._opened = opening.pop_all()
 
     def close(self) -> None:
-        self._pool.close()
-        self._client.close()
+        self._opened.close()
 
     def check(self) -> Iterable[Finding]:
         lacking = False

@@ -3,7 +3,7 @@
 import warnings
 
 import google.auth
-from google.auth.credentials import AnonymousCredentials, Credentials
+from google.auth.credentials import AnonymousCredentials, Credentials, with_scopes_if_required
 from google.auth.transport.requests import AuthorizedSession
 from google.cloud.storage import Client
 from google.cloud.storage.retry import DEFAULT_RETRY
@@ -21,17 +21,22 @@ SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 
 
 def sign_in(settings: Settings) -> Credentials:
-    """The file's credentials, else nobody's at an emulator, else the application default. Raises google.auth's errors."""
+    """The file's credentials, else nobody's at an emulator, else the application default. Raises google.auth's errors.
+
+    Scopes are added afterwards: asked for at once, a federated identity is also asked for its project, which takes a right
+    that syncd has no use for.
+    """
     found: Credentials
     if settings.credentials_file:
         with warnings.catch_warnings():  # Google warns of files from strangers; this one is the operator's own
             warnings.simplefilter("ignore", DeprecationWarning)
-            found, _ = google.auth.load_credentials_from_file(settings.credentials_file, scopes=[SCOPE])
+            found, _ = google.auth.load_credentials_from_file(settings.credentials_file)
     elif is_emulator(settings):
-        return AnonymousCredentials()
+        found = AnonymousCredentials()
     else:
-        found, _ = google.auth.default(scopes=[SCOPE])
-    return found
+        found, _ = google.auth.default()
+    scoped: Credentials = with_scopes_if_required(found, [SCOPE])
+    return scoped
 
 
 def is_emulator(settings: Settings) -> bool:

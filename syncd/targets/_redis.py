@@ -7,7 +7,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from itertools import islice
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -61,6 +61,7 @@ class RedisTarget:
     def __init__(self, settings: Settings) -> None:
         self._url = settings.url.get_secret_value()
         self._prefix = settings.prefix.strip("/:").replace("/", ":")
+        self._opened = ExitStack()
         self._probing = threading.Lock()
         self._capabilities: Capabilities | None = None
 
@@ -80,8 +81,10 @@ class RedisTarget:
 
     def open(self) -> None:
         retry = Retry(ExponentialBackoff(cap=1, base=0.1), retries=2)
-        self._redis: Redis = Redis.from_url(
-            self._url, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=ANSWER_SECONDS, retry=retry
+        self._redis: Redis = self._opened.enter_context(
+            Redis.from_url(
+                self._url, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=ANSWER_SECONDS, retry=retry
+            )
         )
         self._put_script = self._redis.register_script(PUT)
         self._delete_script = self._redis.register_script(DELETE)
@@ -90,7 +93,7 @@ class RedisTarget:
             self._redis.ping()
 
     def close(self) -> None:
-        self._redis.close()
+        self._opened.close()
 
     def check(self) -> Iterable[Finding]:
         yield from probe(self)

