@@ -1,37 +1,17 @@
-"""What one annotation's result holds: regions, checked once so that formats may rely on their form, and relations."""
+"""Relations between the regions of a result, and JSON that names the region to blame."""
 
 from collections.abc import Mapping
 from typing import TypedDict
 
 from syncd.errors import TaskRejected
-from syncd.formats._select import check_json, to_json
+from syncd.formats._select import ID_TYPES, check_json, to_json
 from syncd.model import Json, TaskJson
 
-_ID = frozenset({str, int, type(None)})
 LOST_RELATION = "relation with an end that is not there"
 
 Relation = TypedDict(
     "Relation", {"from": Json, "to": Json, "direction": Json, "labels": Json}
 )  # functional, for `from` is a keyword
-
-
-def results_of(annotation: TaskJson, *, task: int) -> list[TaskJson]:
-    """The result of an annotation: objects with a text for an id; those that have a control have an object for a value.
-
-    Raises TaskRejected for anything else.
-    """
-    result = annotation.get("result") or []
-    if type(result) is not list:
-        raise TaskRejected("the result of an annotation is no list", task=task)
-    for region in result:
-        if type(region) is not dict:
-            raise TaskRejected(f"a region is no object: {str(region)[:40]!r}", task=task)
-        if type(region.get("id")) not in _ID:
-            raise TaskRejected(f"the id of a region is no text: {str(region['id'])[:40]}", task=task)
-        name = region.get("from_name")
-        if name is not None and (type(name) is not str or type(region.get("value")) is not dict):
-            raise TaskRejected(f"a region of {str(name)[:40]!r} has no value", task=task, region=region.get("id"))
-    return result
 
 
 def relations(result: list[TaskJson]) -> list[Relation]:
@@ -58,7 +38,7 @@ def placed_relations(related: list[Relation], places: Mapping[Json, Json]) -> li
 
 
 def _end(region: Json) -> Json:
-    return region if type(region) in _ID else None
+    return region if type(region) in ID_TYPES else None
 
 
 def to_json_of_task(value: Json, task: TaskJson, used: list[TaskJson], *, sort_keys: bool = False) -> bytes:

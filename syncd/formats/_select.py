@@ -14,6 +14,7 @@ from syncd.formats import AnnotationPolicy, parse_time
 from syncd.labelstudio.labelconfig import object_for
 from syncd.model import ControlTag, Json, LabelSchema, ObjectTag, TaskJson
 
+ID_TYPES = frozenset({str, int, type(None)})
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -21,7 +22,8 @@ def annotations(task: TaskJson, policy: AnnotationPolicy, *, all_tasks: bool = F
     """The annotations a format uses (FORMATS rule 1), cancelled ones never, ordered by id.
 
     A task that never had an annotation gives, with `all_tasks`, one that has no id and an empty result. Raises
-    TaskRejected for annotations and regions that are no objects.
+    TaskRejected unless annotations and regions are objects, ids are texts (or numbers), and a region of a control has
+    an object for its value.
     """
     every = task.get("annotations") or []
     if not every:
@@ -41,14 +43,24 @@ def annotations(task: TaskJson, policy: AnnotationPolicy, *, all_tasks: bool = F
     return kept
 
 
+def results_of(annotation: TaskJson) -> list[TaskJson]:
+    """The result of an annotation that `annotations` gave: every region has the form that is promised there."""
+    return annotation.get("result") or []
+
+
 def _check_form(annotation: Json, task: TaskJson) -> None:
-    """Raises TaskRejected unless the annotation and each of its regions are objects, their values too."""
-    result = annotation.get("result") if isinstance(annotation, dict) else ()
-    if not isinstance(result, list | None):
+    """Raises TaskRejected unless the annotation and each of its regions are as `annotations` promises."""
+    result = annotation.get("result") if type(annotation) is dict else ()
+    if result is not None and type(result) is not list:
         raise TaskRejected(f"an annotation is not of Label Studio's form: {str(annotation)[:80]!a}", task=task["id"])
     for region in result or ():
-        if not isinstance(region, dict) or not isinstance(region.get("value"), dict | None):
+        if type(region) is not dict or type(region.get("id")) not in ID_TYPES:
             raise TaskRejected(f"a region is not of Label Studio's form: {str(region)[:80]!a}", task=task["id"])
+        value, name = region.get("value"), region.get("from_name")
+        if type(value) is not dict and (value is not None or name is not None):
+            raise TaskRejected(f"a region of {name!a} has no value", task=task["id"], region=region.get("id"))
+        if name is not None and type(name) is not str:
+            raise TaskRejected(f"a region's from_name is no text: {str(name)[:40]!a}", task=task["id"])
 
 
 def annotation_id(annotation: TaskJson) -> int:

@@ -14,8 +14,8 @@ from syncd.errors import TaskRejected
 from syncd.formats import AnyOptions, Context, Format, Rendering, Section, SharedFile
 from syncd.formats._names import item_name
 from syncd.formats._regions import labels_of
-from syncd.formats._results import results_of, to_json_of_task
-from syncd.formats._select import annotations, media_value, newest_update
+from syncd.formats._results import to_json_of_task
+from syncd.formats._select import annotations, media_value, newest_update, results_of
 from syncd.formats._tables import counted
 from syncd.labelstudio.labelconfig import control_for, is_region_label
 from syncd.model import ControlTag, Json, LabelSchema, ObjectTag, TaskJson
@@ -64,8 +64,8 @@ class AsrManifest(Format):
         """Audio files transcribed as a whole whose length no region tells."""
         for tag, control in self._transcribed(schema):
             address = media_value(task, tag)
-            for annotation in task.get("annotations") or ():
-                result = results_of(annotation, task=task["id"])
+            for annotation in annotations(task, "all"):
+                result = results_of(annotation)
                 whole = any(s.start is None for s in _segments(result, control, schema, task=task["id"]))
                 if isinstance(address, str) and whole and _told_length(result, schema, tag) is None:
                     yield address
@@ -77,7 +77,7 @@ class AsrManifest(Format):
         skipped: Counter[str] = Counter()
         lines: list[TaskJson] = []
         for annotation in used:
-            result = results_of(annotation, task=task["id"])
+            result = results_of(annotation)
             for tag, control in self._transcribed(context.schema):
                 address = media_value(task, tag)
                 found = _segments(result, control, context.schema, task=task["id"])

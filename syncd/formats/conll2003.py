@@ -11,8 +11,7 @@ from typing import ClassVar
 from syncd.errors import TaskRejected
 from syncd.formats import AnyOptions, Context, Format, Rendering, Section, SharedFile
 from syncd.formats._memo import OfLastSchema
-from syncd.formats._results import results_of
-from syncd.formats._select import annotations, check_json, newest_update, to_json
+from syncd.formats._select import annotations, check_json, newest_update, results_of, to_json
 from syncd.formats._spans import LabelledText, Span, annotated_by, labelled_texts, texts
 from syncd.formats._tables import counted
 from syncd.formats._tokens import Placed, longest_first, place, tokens
@@ -49,7 +48,7 @@ class Conll2003(Format):
         dropped: list[bytes] = []
         tags = self._tags(context.schema) if used else []
         for annotation in used:
-            found = labelled_texts(task, results_of(annotation, task=task["id"]), context.schema, tags, skipped)
+            found = labelled_texts(task, results_of(annotation), context.schema, tags, skipped)
             for labelled in found:
                 block, lost = _block(labelled)
                 skipped[_NOTHING_TO_TAG] += not block

@@ -21,8 +21,8 @@ from syncd.formats._region_rows import COLUMNS as REGION_COLUMNS
 from syncd.formats._region_rows import PREFIX as REGION_PREFIX
 from syncd.formats._region_rows import region_rows
 from syncd.formats._regions import UNKNOWN_CONTROL
-from syncd.formats._results import results_of, to_json_of_task
-from syncd.formats._select import annotations, newest_update
+from syncd.formats._results import to_json_of_task
+from syncd.formats._select import annotations, newest_update, results_of
 from syncd.formats._tables import (
     FIXED_COLUMNS,
     annotation_fields,
@@ -87,7 +87,7 @@ class Csv(Format):
             if self._by_region:
                 columns.update(*self._annotation_rows(task, annotation, schema, Counter()))
             else:
-                said = control_columns(results_of(annotation, task=task["id"]), schema)
+                said = control_columns(results_of(annotation), schema)
                 columns = said.union(columns, beside(said, dict.fromkeys(columns), schema))
             if "history" in annotation:
                 columns.add("history")
@@ -139,7 +139,7 @@ class Csv(Format):
     ) -> list[TaskJson]:
         """What one annotation adds to the task's own columns, per row."""
         fields = _fields(annotation)
-        result = results_of(annotation, task=task["id"])
+        result = results_of(annotation)
         if self._by_region:
             rows, unknown = region_rows(result, schema, task=task["id"])
             found = [{**row, **fields} for row in rows] or [fields]

@@ -12,8 +12,8 @@ from typing import ClassVar
 from syncd.formats import AnnotationPolicy, AnyOptions, Context, Format, Rendering, Section, SharedFile
 from syncd.formats._memo import OfLastSchema
 from syncd.formats._regions import UNKNOWN_CONTROL
-from syncd.formats._results import LOST_RELATION, placed_relations, relations, results_of, to_json_of_task
-from syncd.formats._select import annotations, newest_update
+from syncd.formats._results import LOST_RELATION, placed_relations, relations, to_json_of_task
+from syncd.formats._select import annotations, newest_update, results_of
 from syncd.formats._tables import (
     RESERVED,
     annotation_fields,
@@ -67,7 +67,7 @@ class JsonMin(Format):
 def _record(
     task: TaskJson, annotation: TaskJson, data: TaskJson, schema: LabelSchema, skipped: Counter[str]
 ) -> TaskJson:
-    result = results_of(annotation, task=task["id"])
+    result = results_of(annotation)
     cells = control_cells(result, schema)
     if cells.unknown:
         skipped[UNKNOWN_CONTROL] += cells.unknown

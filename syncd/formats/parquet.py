@@ -16,8 +16,7 @@ from syncd.errors import Misconfigured, TaskRejected
 from syncd.formats import AnnotationPolicy, AnyOptions, Context, Format, Rendering, parse_time
 from syncd.formats._memo import OfLastSchema
 from syncd.formats._regions import UNKNOWN_CONTROL
-from syncd.formats._results import results_of
-from syncd.formats._select import annotations, newest_update, to_json
+from syncd.formats._select import annotations, newest_update, results_of, to_json
 from syncd.formats._tables import counted, data_of
 from syncd.labelstudio.labelconfig import control_for
 from syncd.model import ControlTag, Json, LabelSchema, TaskJson
@@ -101,7 +100,7 @@ class Parquet(Format):
             raise Misconfigured("PARQUET needs pyarrow: pip install 'syncd[parquet]'") from error
         schema = _arrow_schema(context.schema)
         rows = [orjson.loads(line) for _, fragment in fragments for line in fragment.splitlines()]
-        arrays = [pa.array([row[field.name] for row in rows], type=field.type) for field in schema]
+        arrays = [pa.array([row.get(field.name) for row in rows], type=field.type) for field in schema]
         file = io.BytesIO()
         pq.write_table(pa.Table.from_arrays(arrays, schema=schema), file, compression="zstd")
         return file.getvalue()
@@ -145,7 +144,7 @@ def _row(
     task: TaskJson, annotation: TaskJson, columns: dict[str, Column], schema: LabelSchema, skipped: Counter[str]
 ) -> TaskJson:
     regions: dict[str, list[TaskJson]] = {}
-    result = results_of(annotation, task=task["id"])
+    result = results_of(annotation)
     for region in result:
         control = control_for(schema, region.get("from_name") or "")
         if control is not None:

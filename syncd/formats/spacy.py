@@ -14,8 +14,8 @@ from pydantic import Field
 
 from syncd.errors import Misconfigured, TaskRejected
 from syncd.formats import AnyOptions, Context, Format, Rendering
-from syncd.formats._results import LOST_RELATION, placed_relations, relations, results_of, to_json_of_task
-from syncd.formats._select import annotations, newest_update
+from syncd.formats._results import LOST_RELATION, placed_relations, relations, to_json_of_task
+from syncd.formats._select import annotations, newest_update, results_of
 from syncd.formats._spans import LabelledText, annotated_by, labelled_texts, texts
 from syncd.formats._tables import counted
 from syncd.formats._tokens import longest_first, place
@@ -97,7 +97,7 @@ def _documents(
     task: TaskJson, annotation: TaskJson, schema: LabelSchema, tags: list[ObjectTag], skipped: Counter[str]
 ) -> list[TaskJson]:
     """What each text of one annotation becomes: text, spans [start, end, label], cats, relations and ids."""
-    result = results_of(annotation, task=task["id"])
+    result = results_of(annotation)
     answers = [region for region in result if _is_answer(region, schema)]
     others = [region for region in result if not _is_answer(region, schema)]
     found = labelled_texts(task, others, schema, tags, skipped)
