@@ -1,9 +1,11 @@
 """What every test may ask for."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.deployment import Deployment
 from tests.servers import Servers
 
 
@@ -13,3 +15,11 @@ def servers() -> Iterator[Servers]:
     started = Servers()
     yield started
     started.stop()
+
+
+@pytest.fixture
+def deployment(tmp_path: Path) -> Iterator[Deployment]:
+    """A syncd of its own, over a fresh copy of the shipped Label Studio database."""
+    with_everything = Deployment(tmp_path)
+    yield with_everything
+    with_everything.close()
