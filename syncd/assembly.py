@@ -8,6 +8,7 @@ from syncd import sources, targets
 from syncd.config import Config
 from syncd.errors import Misconfigured
 from syncd.lane import Lane
+from syncd.lanesettings import Rate
 from syncd.ledger import Ledger
 from syncd.sources import Source
 
@@ -53,6 +54,7 @@ def assembled(config: Config) -> Iterator[Assembly]:
                 source=source,
                 target=targets.make(part.config.type, part.settings),
                 ledger=ledger,
+                rate=Rate(part.config.rate.requests_per_second, part.config.rate.bytes_per_second),
                 claims_seconds=part.config.claims_seconds,
                 journal_days=part.config.journal_days,
             )

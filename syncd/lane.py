@@ -15,14 +15,14 @@ from syncd.bucket import ProjectFiles, adopt, claim_marker
 from syncd.claims import claims_of, iso, store_claims
 from syncd.errors import Misconfigured, SyncdError, Unavailable
 from syncd.journal import Journal
-from syncd.lanesettings import LaneSettings
+from syncd.lanesettings import NO_LIMIT, LaneSettings, Rate
 from syncd.lease import LEASE_SECONDS, Heartbeat, Lease
 from syncd.ledger import Ledger
 from syncd.ledger.lane import LaneLedger
 from syncd.pipeline import Pipeline
 from syncd.planning import Planner
 from syncd.sources import Source
-from syncd.targets import Target
+from syncd.targets import Target, Traffic, paced
 
 log = structlog.get_logger()
 
@@ -43,25 +43,30 @@ class Lane:
         source: Source,
         target: Target,
         ledger: Ledger,
+        rate: Rate = NO_LIMIT,
         claims_seconds: float = 5,
         journal_days: float = 30,
     ) -> None:
         self.settings = settings
-        self.target = target
+        self.traffic = Traffic()
+        target = self.target = paced(
+            target,
+            self.traffic,
+            requests_per_second=rate.requests_per_second,
+            bytes_per_second=rate.bytes_per_second,
+            may_start=lambda: self._lease.may_write(),
+            wait=lambda seconds: self._stopping.wait(seconds),
+        )
         self.ledger = ledger
+        self._stopping = threading.Event()
         number, self._is_new = ledger.lane(settings.name, where=target.where)
         self.lane = LaneLedger(ledger, number)
         self.wake = threading.Event()
         self.status = "starting"
         self._claims_seconds = claims_seconds
         self._projects = ProjectFiles(target, ledger, self.lane)
-        self.pipeline = Pipeline(
-            Planner(settings, source, target, ledger, self.lane),
-            target,
-            ledger,
-            self.lane,
-            before_puts=self._projects.announce,
-        )
+        planner = Planner(settings, source, target, ledger, self.lane)
+        self.pipeline = Pipeline(planner, target, ledger, self.lane, before_puts=self._projects.announce)
         self._journal = Journal(target, self.lane, days=journal_days)
         self._lease = Lease(target, ledger.id)
         self._heartbeat = Heartbeat(self._lease)
@@ -124,6 +129,7 @@ class Lane:
     def run(self, stop: threading.Event, instance: Callable[[], str]) -> None:
         """Keep the target true until `stop`; what cannot be done now is tried again with back-off."""
         pause = 0.5
+        self._stopping = stop
         while not stop.is_set():
             try:
                 if not self._opened:

@@ -25,3 +25,14 @@ class LaneSettings:
     def selection(self) -> str:
         """Changes when other documents, or other keys, are asked for: then every task is looked at again."""
         return repr((self.shape, self.projects, self.layout))
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Ceilings for one target; None: as fast as the store lets us."""
+
+    requests_per_second: float | None = None
+    bytes_per_second: float | None = None
+
+
+NO_LIMIT = Rate()

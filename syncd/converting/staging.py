@@ -66,12 +66,10 @@ def staging(path: Path) -> Iterator[Staging]:
         raise Misconfigured(f"{path} is a file; give a folder, or a name that ends in .zip")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        beside.mkdir(exist_ok=True)
-        lock = os.open(beside, os.O_RDONLY | os.O_DIRECTORY)
+        lock = _claim(beside, path)
     except OSError as error:
         raise Misconfigured(f"{path} cannot be written: {error.strerror} ({error.filename})") from error
     try:
-        _lock(lock, path)
         for left in beside.iterdir():
             shutil.rmtree(left)
         made = Staging(place, beside / "output", beside / "scratch")
@@ -85,13 +83,24 @@ def staging(path: Path) -> Iterator[Staging]:
         os.close(lock)
 
 
-def _lock(lock: int, path: Path) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise Misconfigured(
-            f"another syncd is writing {path} at this moment; wait for it, or choose another path"
-        ) from error
+def _claim(beside: Path, path: Path) -> int:
+    """The folder beside the output, there and locked by us. Raises Misconfigured while another one works there."""
+    while True:
+        beside.mkdir(exist_ok=True)
+        try:
+            lock = os.open(beside, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if beside.exists() and os.path.samestat(os.fstat(lock), beside.stat()):
+                return lock
+        except BlockingIOError as error:
+            os.close(lock)
+            raise Misconfigured(
+                f"another syncd is writing {path} at this moment; wait for it, or choose another path"
+            ) from error
+        os.close(lock)  # the one who was here finished and removed the folder in between
 
 
 def _swap_in(new: Path, place: Path) -> None:

@@ -140,11 +140,11 @@ class Format(ABC):
     def accepts(self, schema: LabelSchema) -> str | None:
         """None when at least one control can give something this format holds; else the reason why not, one sentence."""
 
-    def names(self, task: TaskJson, schema: LabelSchema, policy: AnnotationPolicy) -> Names:  # noqa: ARG002 - most need none
+    def names(self, task: TaskJson, schema: LabelSchema, policy: AnnotationPolicy) -> Names:
         """The classes and columns this task needs in the registries before it can be rendered."""
         return Names()
 
-    def columns(self, schema: LabelSchema) -> frozenset[str]:  # noqa: ARG002
+    def columns(self, schema: LabelSchema) -> frozenset[str]:
         """Columns every table of this project has, whatever its tasks."""
         return frozenset()
 
@@ -159,19 +159,19 @@ class Format(ABC):
         """
         return self.render(task, context)
 
-    def shared_files(self, context: Context, *, newest: str = "") -> Iterable[SharedFile]:  # noqa: ARG002
+    def shared_files(self, context: Context, *, newest: str = "") -> Iterable[SharedFile]:
         """The shared files and their sections. `newest` is the newest Rendering.updated_at that went in."""
         return ()
 
-    def extras(self, context: Context) -> Mapping[str, bytes]:  # noqa: ARG002
+    def extras(self, context: Context) -> Mapping[str, bytes]:
         """Small shared files that depend on schema and registries only."""
         return {}
 
-    def media(self, task: TaskJson, schema: LabelSchema) -> Iterable[str]:  # noqa: ARG002
+    def media(self, task: TaskJson, schema: LabelSchema) -> Iterable[str]:
         """Addresses whose facts (size, duration) `render` would use where the task itself lacks them."""
         return ()
 
-    def images(self, task: TaskJson, context: Context) -> Iterable[tuple[str, str]]:  # noqa: ARG002
+    def images(self, task: TaskJson, context: Context) -> Iterable[tuple[str, str]]:
         """Path in the format's folder and address of every image to fetch beside the labels (…_WITH_IMAGES)."""
         return ()
 

@@ -2,7 +2,7 @@
 
 import binascii
 from base64 import b64decode
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,8 +13,8 @@ class Account:
 
     url: str
     name: str
-    key: str | None = None
-    sas: str | None = None
+    key: str | None = field(default=None, repr=False)
+    sas: str | None = field(default=None, repr=False)
 
     @property
     def signs_in_with(self) -> str:

@@ -48,6 +48,7 @@ from syncd.targets._folder_batch import (
     rename_all,
 )
 from syncd.targets._folder_faults import unavailable
+from syncd.targets._folder_process import WritingProcess
 from syncd.targets._folder_runs import CORNER, Run
 from syncd.targets._keys import BadKey, segments_of
 from syncd.targets._layout import (
@@ -67,6 +68,10 @@ SYNCFS_FROM = 64
 """Below this many files a sync for each costs less than one for the whole file system."""
 
 
+APART_FROM = 256
+"""From this many files on another process writes them."""
+
+
 class Settings(TargetSettings):
     """A folder. It is created when its parent exists: a missing parent is more likely a missing mount."""
 
@@ -81,8 +86,10 @@ class Local:
     mirrors: ClassVar[bool] = True
     batch = 512
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, apart: bool = True) -> None:
+        """`apart`: big batches are written by another process."""
         self._root = Path(settings.path).expanduser().absolute()
+        self._process = WritingProcess(partial(Local, settings, apart=False)) if apart else None
         self._runs: list[Run] = []
         self._attaching = threading.Lock()
 
@@ -110,6 +117,8 @@ class Local:
             self._runs.append(Run(self._root, again=False))
 
     def close(self) -> None:
+        if self._process is not None:
+            self._process.close()
         for run in self._runs:
             run.close()
         self._runs.clear()
@@ -120,6 +129,10 @@ class Local:
     # --- writing --------------------------------------------------------------------------------------------
 
     def put_many(self, objects: Sequence[Object]) -> Iterator[Outcome]:
+        if self._process is not None and len(objects) >= APART_FROM:
+            self._run()  # a folder that is gone is told in our own words
+            yield from self._process.put_many(objects)
+            return
         outcomes: list[Outcome] = []
         waiting: list[Waiting] = []
         together = _together(len(objects))
