@@ -85,6 +85,10 @@ class FaultProxy:
         """Make the next `times` requests that `when` holds for meet this fault."""
         self._planned.append(_Planned(fault, times, when))
 
+    def forget(self) -> None:
+        """Let what was planned by `fail` and did not happen yet not happen."""
+        self._planned.clear()
+
     def fail_at_random(self, chance: float, *, seed: int, faults: Sequence[Fault] = EVERY_FAULT) -> None:
         """From now on each request fails with this chance; 0 ends it. The same seed picks the same faults in turn."""
         self._random, self._faults, self._chance = random.Random(seed), faults, chance

@@ -11,7 +11,7 @@ from typing import Any
 
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceNotFoundError
-from azure.storage.blob import BlobBlock, BlobClient, BlobProperties, BlockState, ContentSettings
+from azure.storage.blob import BlobBlock, BlobClient, BlobProperties, BlockState, ContentSettings, StandardBlobTier
 
 from syncd.targets import Object, Piece
 
@@ -24,7 +24,8 @@ class Extras:
     tier: str | None
 
     def as_options(self) -> dict[str, Any]:
-        options = {"encryption_scope": self.encryption_scope, "standard_blob_tier": self.tier}
+        tier = StandardBlobTier(self.tier) if self.tier else None
+        options = {"encryption_scope": self.encryption_scope, "standard_blob_tier": tier}
         return {name: value for name, value in options.items() if value}
 
 

@@ -98,7 +98,7 @@ def answer_of(error: Exception) -> Answer:
         return Answer(status or 0, str(getattr(code, "value", code)), first if status else plain_reason(text))
     found = re.search(r"status code: (\d{3})", text)
     named = re.search(r"<Code>(\w+)</Code>", text)
-    causes = [] if found else re.findall(r'^\s+(?:error: )?"(.+)",?$', text, re.MULTILINE)
+    causes = [] if found else re.findall(r'^\s+(?:error: |message: )?"(.+)",?$', text, re.MULTILINE)
     return Answer(int(found[1]) if found else 0, named[1] if named else "", ": ".join([first, *causes]))
 
 

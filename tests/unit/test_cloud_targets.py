@@ -96,3 +96,8 @@ def test_names_that_azure_would_change_or_refuse_are_told(name: str) -> None:
 )
 def test_a_reason_is_short_and_shows_no_signature(text: str, reason: str | None) -> None:
     assert plain_reason(text) == (reason or text)
+
+
+def test_an_account_never_prints_its_secrets() -> None:
+    assert KEY not in repr(account_at("https://lake.blob.core.windows.net", key=KEY))
+    assert "secret" not in repr(account_at("https://lake.blob.core.windows.net", sas="sig=secret"))
