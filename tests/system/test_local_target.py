@@ -84,6 +84,9 @@ def test_a_full_disk_is_told_leaves_nothing_behind_and_is_got_over(folder: Path)
         told = refusal(target, *large)
         assert "the disk is full" in told and str(folder) in told and "free space" in told, told
         assert files(folder) == {one.key for one in large[:5]}, files(folder)
+        more = [document(f"2/tasks/{number}.json", b"x" * 100_000) for number in range(300)]
+        assert "the disk is full" in refusal(target, *more)
+        assert files(folder) == {one.key for one in large[:5]}, files(folder)
         list(target.delete_many([one.key for one in large[:5]]))
         assert all(isinstance(outcome, Written) for outcome in target.put_many(large[5:10]))
         """,
