@@ -30,7 +30,7 @@ from syncd.targets._conditions import conditions_seen
 from syncd.targets._gcs_client import client_of, is_emulator, sign_in, who
 from syncd.targets._gcs_faults import RAISED, Place, answer_of, faults, unavailable
 from syncd.targets._gcs_policy import policy
-from syncd.targets._gcs_segments import FOLDER, WAITS, Splice, remove, segments_folder
+from syncd.targets._gcs_segments import WAITS, Segments, Splice
 from syncd.targets._keys import key_fault
 from syncd.targets._probe import probe
 from syncd.targets.gcs import Settings
@@ -55,8 +55,6 @@ class GCS:
         self._opened = ExitStack()
         self._probing = threading.Lock()
         self._capabilities: Capabilities | None = None
-        self._listing = threading.Lock()
-        self._spliced: set[str] | None = None
 
     @property
     def where(self) -> str:
@@ -77,6 +75,7 @@ class GCS:
             client = client_of(self._settings, credentials, connections=CONNECTIONS)
             opening.callback(client.close)
             self._bucket = client.bucket(self._settings.bucket)
+            self._segments = Segments(self._bucket, self._name(""))
             self._pool = Pool(CONNECTIONS, "gcs")
             opening.callback(self._pool.close)
             with self._faults("list"):
@@ -111,10 +110,9 @@ class GCS:
     def splice(self, key: str, pieces: Sequence[Piece], *, content_type: str) -> Outcome:
         if fault := self._fault_of(key):
             return Failed(key, f"{key} cannot be stored: {fault}")
-        work = Splice(self._bucket, self._name(segments_folder(key)), self._blob)
-        self._folders_spliced().add(segments_folder(key))
         try:
-            generation = work.compose(self._name(key), pieces, content_type)
+            splice = Splice(self._bucket, self._segments.folder(key), self._blob)
+            generation = splice.compose(self._name(key), pieces, content_type)
         except NotFound as error:
             self._raise_unless_absent(error)
             return Refused(key)  # another writer cleared a segment away
@@ -144,27 +142,9 @@ class GCS:
             self._raise_unless_absent(error)
         except RAISED as error:
             return self._set_aside(key, "delete", error)
-        self._delete_segments(key)
+        with self._faults("delete"):
+            self._segments.clear(key)
         return Deleted(key)
-
-    def _delete_segments(self, key: str) -> None:
-        folder = segments_folder(key)
-        if folder in self._folders_spliced():
-            with self._faults("delete"):
-                for blob in self._bucket.list_blobs(prefix=self._name(folder), **WAITS):
-                    remove(self._bucket.blob(blob.name))
-            self._folders_spliced().discard(folder)
-
-    def _folders_spliced(self) -> set[str]:
-        """The folders of segments under this prefix, listed once: a delete must not cost a listing."""
-        with self._listing:
-            if self._spliced is None:
-                with self._faults("list"):
-                    found = self._bucket.list_blobs(prefix=self._name(FOLDER), delimiter="/", **WAITS)
-                    for _ in found.pages:
-                        pass
-                self._spliced = {name.removeprefix(self._name("")) for name in found.prefixes}
-            return self._spliced
 
     def _set_aside(self, key: str, doing: str, error: Exception) -> Outcome:
         """Refused or Failed where the answer is about this object; else raises what it means for all."""

@@ -6,6 +6,7 @@ the next time.
 """
 
 import hashlib
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,14 +25,46 @@ MARK = "spliced"
 WAITS: dict[str, Any] = {"timeout": TIMEOUT, "retry": RETRY}
 
 
-def segments_folder(key: str) -> str:
-    """Where the segments of an object are kept."""
-    return f"{FOLDER}{hashlib.sha256(key.encode()).hexdigest()[:32]}/"
+class Segments:
+    """Which objects under a prefix have segments. Listed once, since no delete of a task may cost a listing."""
+
+    def __init__(self, bucket: Bucket, prefix: str) -> None:
+        self._bucket = bucket
+        self._home = f"{prefix}{FOLDER}"
+        self._listing = threading.Lock()
+        self._folders: set[str] | None = None
+
+    def folder(self, key: str) -> str:
+        """Where an object's segments are about to be put."""
+        name = self._name(key)
+        self._known().add(name)
+        return name
+
+    def clear(self, key: str) -> None:
+        """Delete an object's segments, if it has any."""
+        name = self._name(key)
+        if name not in self._known():
+            return
+        for blob in self._bucket.list_blobs(prefix=name, **WAITS):
+            remove(self._bucket.blob(blob.name))
+        self._known().discard(name)
+
+    def _name(self, key: str) -> str:
+        return f"{self._home}{hashlib.sha256(key.encode()).hexdigest()[:32]}/"
+
+    def _known(self) -> set[str]:
+        with self._listing:
+            if self._folders is None:
+                found = self._bucket.list_blobs(prefix=self._home, delimiter="/", **WAITS)
+                for _ in found.pages:
+                    pass  # the folders are told page by page
+                self._folders = set(found.prefixes)
+            return self._folders
 
 
 @dataclass
 class Splice:
-    """One object's segments: `folder` is their full name's beginning, `make` an empty object ready to be written."""
+    """One object's segments: `folder` is how their names begin, `make` an object by name, ready to be written."""
 
     bucket: Bucket
     folder: str
