@@ -3,8 +3,6 @@
 Names are those of the other targets with `:` for `/`; a `:` or `%` inside a key is kept as `%3A` or `%25`.
 """
 
-import hashlib
-import json
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -36,6 +34,7 @@ from syncd.targets._keys import key_fault
 from syncd.targets._probe import probe
 from syncd.targets._redis_faults import faults, one_key_fault, unavailable
 from syncd.targets._redis_keeping import keeping
+from syncd.targets._redis_names import etag_of, facts_of, key_of, name_of, pattern_of, stored_as
 from syncd.targets._redis_scripts import DELETE, FACTS, PUT
 from syncd.targets.redis import Settings
 
@@ -125,11 +124,11 @@ class RedisTarget:
                     yield Failed(one.key, f"{one.key} cannot be stored: {fault}")
                 else:
                     condition = "absent" if one.if_absent else one.if_match or ""
-                    self._put_script(self._keys(one.key), [one.body, condition, _facts(one)], client=pipeline)
+                    self._put_script(self._keys(one.key), [one.body, condition, facts_of(one)], client=pipeline)
                     sent.append(one)
             answers = self._answers(pipeline, "write")
         for one, answer in zip(sent, answers, strict=True):
-            yield self._outcome(one.key, answer, Written(one.key, _etag(one.body)), "write")
+            yield self._outcome(one.key, answer, Written(one.key, etag_of(one.body)), "write")
 
     def _delete_together(self, keys: Sequence[str], etag: str = "") -> Iterator[Outcome]:
         sent = []
@@ -166,19 +165,19 @@ class RedisTarget:
             pipeline.get(name)
             pipeline.hget(facts, name)
             body, told = pipeline.execute()
-        return None if body is None else _stored(key, len(body), _etag(body), told, body)
+        return None if body is None else stored_as(key, len(body), etag_of(body), told, body)
 
     def head(self, key: str) -> Stored | None:
         if key_fault(key):
             return None
         with self._faults("read"):
             found = self._facts_script(self._keys(key))
-        return _stored(key, found[0], found[1].decode(), found[2]) if found else None
+        return stored_as(key, found[0], found[1].decode(), found[2]) if found else None
 
     def list(self, prefix: str = "") -> Iterator[Listed]:
         """As the contract says; Redis may tell a key twice while it makes room for more of them."""
         start = self._name("")
-        pattern = f"{_literal(self._name(prefix))}*"
+        pattern = f"{pattern_of(self._name(prefix))}*"
         with self._faults("list"):
             names = self._redis.scan_iter(match=pattern, count=PAGE, _type="string")
             while page := [*islice(names, PAGE)]:
@@ -188,7 +187,7 @@ class RedisTarget:
                     found = pipeline.execute()
                 for name, facts in zip(page, found, strict=True):
                     if facts:
-                        key = _key_of(name.decode(errors="replace").removeprefix(start))
+                        key = key_of(name.decode(errors="replace").removeprefix(start))
                         yield Listed(key, facts[0], facts[1].decode())
 
     # --- the place ------------------------------------------------------------------------------------------
@@ -198,39 +197,13 @@ class RedisTarget:
         return f"{self._prefix}:{_FACTS}" if self._prefix else _FACTS
 
     def _name(self, key: str) -> str:
-        name = key.replace("%", "%25").replace(":", "%3A").replace("/", ":")
-        return f"{self._prefix}:{name}" if self._prefix else name
+        return f"{self._prefix}:{name_of(key)}" if self._prefix else name_of(key)
 
     def _keys(self, key: str) -> Sequence[str]:
         return self._name(key), self._name_of_facts
 
     def _faults(self, doing: str) -> AbstractContextManager[None]:
         return faults(doing, self.where)
-
-
-def _key_of(name: str) -> str:
-    return name.replace(":", "/").replace("%3A", ":").replace("%25", "%")
-
-
-def _literal(name: str) -> str:
-    """A pattern that matches this name only."""
-    return "".join(f"\\{letter}" if letter in "*?[]\\" else letter for letter in name)
-
-
-def _etag(body: bytes) -> str:
-    return hashlib.sha1(body, usedforsecurity=False).hexdigest()
-
-
-def _facts(one: Object) -> bytes:
-    told = {"etag": _etag(one.body), "digest": one.digest, "source-version": one.source_version}
-    return json.dumps({**told, "content-type": one.content_type}, separators=(",", ":")).encode()
-
-
-def _stored(key: str, size: int, etag: str, told: bytes | None, body: bytes | None = None) -> Stored:
-    """Facts that somebody else's write left behind are not told."""
-    facts = json.loads(told) if told else {}
-    known = {name: facts[name] for name in ("digest", "source-version") if facts.get(name)}
-    return Stored(key, size, etag, known if facts.get("etag") == etag else {}, body)
 
 
 def _fault_of(one: Object) -> str | None:
