@@ -58,10 +58,10 @@ class Clients:
         self._keys = provider(session)
         self.small: S3Store | None = None
 
-    def use_small(self, region: str) -> None:
-        """Make the quick client for the bucket's region, unless an option needs boto3 for every object."""
+    def use_small(self) -> None:
+        """Make the quick client, unless an option needs boto3 for every object."""
         if self._settings.checksum != "md5":
-            self.small = self._small(region)
+            self.small = self._small()
 
     def put(self, name: str, one: Object) -> str | None:
         """Store an object in one request; gives the etag."""
@@ -142,7 +142,7 @@ class Clients:
         trusted = self._settings.ca_file
         return {**options, "root_certificate": trusted.read_bytes()} if trusted else options
 
-    def _small(self, region: str) -> S3Store:
+    def _small(self) -> S3Store:
         address = urlsplit(self.sdk.meta.endpoint_url)
         host = f"{self._settings.bucket}.{address.netloc}" if self._virtual else address.netloc
         options: dict[str, Any] = {}
@@ -155,7 +155,7 @@ class Clients:
         return S3Store(
             self._settings.bucket,
             endpoint=f"{address.scheme}://{host}{address.path}".rstrip("/"),
-            region=region,
+            region=self.sdk.meta.region_name,
             virtual_hosted_style_request=self._virtual,
             credential_provider=self._keys,
             client_options=self._connection(address.scheme),

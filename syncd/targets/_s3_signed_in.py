@@ -32,10 +32,9 @@ class SignedIn:
         with faults("sign in", self.place):
             self.clients = Clients(settings)
         self.place = Place(settings, self.clients.sdk.meta.endpoint_url, self.clients.signs_in_with)
-        self._region = self.clients.sdk.meta.region_name
         self.look()
-        self._region = self._found_region()
-        self.clients.use_small(self._region)
+        self._move_to(self._found_region())
+        self.clients.use_small()
         self._choose_client()
 
     def do(self, call: Callable[[Clients], Answered]) -> Answered:
@@ -74,10 +73,19 @@ class SignedIn:
             with suppress(*RAISED):
                 fresh = Clients(self._settings)
                 if not fresh.signs_like(refused):
-                    fresh.use_small(self._region)
+                    if refused.small:
+                        fresh.use_small()
                     self.clients = fresh
                     return True
             return False
+
+    def _move_to(self, region: str) -> None:
+        """Sign in anew where the bucket is: the endpoint and every signature name the region."""
+        if region != self.clients.sdk.meta.region_name:
+            self._settings = self._settings.model_copy(update={"region": region})
+            self.clients.close()
+            self.clients = Clients(self._settings)
+            self.place = Place(self._settings, self.clients.sdk.meta.endpoint_url, self.clients.signs_in_with)
 
     def _found_region(self) -> str:
         """The bucket's region as the store tells it, else the client's own. Raises Unavailable when another
