@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -120,11 +121,14 @@ def _render(
 ) -> tuple[str, ...]:
     """Renders all units and puts the output together in the staging folder, then swaps it in."""
     separators = {s.name: s.separator for file in chosen.shared_files(context) for s in file.sections}
-    sections, parts = Sections(place.scratch, separators), Parts(place.scratch)
     missing: list[str] = []
     absent = set(only or ())
     last: int | None = None
-    with (place.scratch / "names").open("w", encoding="utf-8") as names:
+    with (
+        closing(Sections(place.scratch, separators)) as sections,
+        closing(Parts(place.scratch)) as parts,
+        (place.scratch / "names").open("w", encoding="utf-8") as names,
+    ):
         for rendered in workers.render(elements.units()):
             last = _follows(last, rendered)
             sections.add(rendered.fragments)

@@ -51,6 +51,7 @@ class Sections:
         return written
 
     def close(self) -> None:
+        """No fragment may follow."""
         for file in self._files.values():
             file.close()
 
@@ -69,7 +70,7 @@ class Parts:
 
     def put_together(self, folder: Path, chosen: Format, context: Context, items: int) -> list[str]:
         """Writes every part; their names. Without a task there is one empty part, so that readers find a file."""
-        self._file.close()
+        self.close()
         if chosen.whole and items <= WHOLE_ITEMS:
             write_own_files(folder, {chosen.whole: chosen.part(self._fragments(), context)})
             return [chosen.whole]
@@ -79,6 +80,10 @@ class Parts:
             write_own_files(folder, {name: chosen.part(fragments, context)})
             written.append(name)
         return written
+
+    def close(self) -> None:
+        """No fragment may follow."""
+        self._file.close()
 
     def _fragments(self) -> Iterator[tuple[int, bytes]]:
         with self._place.open("rb") as file:
