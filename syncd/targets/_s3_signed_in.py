@@ -4,10 +4,13 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import TypeVar
 
 from botocore.exceptions import ClientError
 
+from syncd.errors import Misconfigured, Unavailable
+from syncd.targets._retry import Transient
 from syncd.targets._s3_clients import Clients
 from syncd.targets._s3_faults import RAISED, Answer, Place, answer_of, fault, faults
 from syncd.targets.s3 import Settings
@@ -29,6 +32,7 @@ class SignedIn:
         self._renewed_at = float("-inf")
         self.place = Place(settings, settings.endpoint_url or "Amazon S3", "no credentials")
         self.notes: list[str] = []
+        _see_that_it_can_be_read(settings.ca_file)
         with faults("sign in", self.place):
             self.clients = Clients(settings)
         self.place = Place(settings, self.clients.sdk.meta.endpoint_url, self.clients.signs_in_with)
@@ -92,11 +96,13 @@ class SignedIn:
         was configured.
         """
         try:
-            told = self.clients.sdk.head_bucket(Bucket=self._settings.bucket)["ResponseMetadata"]["HTTPHeaders"]
-        except (
-            ClientError
-        ) as error:  # the right to look at the whole bucket is not needed; the answer has the region anyway
-            told = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+            with faults("look at the bucket", self.place):
+                told = self.clients.sdk.head_bucket(Bucket=self._settings.bucket)["ResponseMetadata"]["HTTPHeaders"]
+        except Unavailable as error:
+            if not isinstance(error.__cause__, ClientError) or isinstance(error, Transient):
+                raise
+            # the right to look at the whole bucket is not needed: a refusal tells the region as well
+            told = error.__cause__.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
         region = told.get("x-amz-bucket-region")
         if region and self._settings.region not in {None, region}:
             raise fault(Answer("WrongRegion", 0, f"expecting '{region}'"), "sign in", self.place)
@@ -117,3 +123,14 @@ class SignedIn:
                         " every object goes through it, at a twentieth of the speed; a certificate signed by an"
                         " authority of your own avoids that"
                     )
+
+
+def _see_that_it_can_be_read(ca_file: Path | None) -> None:
+    """Both clients would call a missing file something else. Raises Misconfigured."""
+    try:
+        if ca_file:
+            ca_file.read_bytes()
+    except OSError as error:
+        raise Misconfigured(
+            f"ca_file {ca_file} cannot be read: {error.strerror}. Correct its path or rights."
+        ) from error
