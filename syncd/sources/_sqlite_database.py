@@ -6,7 +6,7 @@ delays a commit: callers keep each statement under 10 ms. `immutable` is never u
 
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +55,9 @@ class Database:
         schema = (*self.file_id(), self.value("PRAGMA schema_version"))
         if schema != self._schema_of:
             found = {t.name: self.rows(f"PRAGMA table_info({t.name})") for t in tables.ALL}
-            self._columns = {name: frozenset(row[1].decode() for row in rows) for name, rows in found.items()}
-            self._require_label_studio()
-            self._schema_of = schema
+            columns = {name: frozenset(row[1].decode() for row in rows) for name, rows in found.items()}
+            self._require_label_studio(columns)
+            self._columns, self._schema_of = columns, schema
         return self._columns[table.name]
 
     def close(self) -> None:
@@ -90,9 +90,9 @@ class Database:
         self._local.held = (file_id, connection)
         return connection
 
-    def _require_label_studio(self) -> None:
+    def _require_label_studio(self, columns: Mapping[str, frozenset[str]]) -> None:
         for table in tables.ALL:
-            present = self._columns[table.name]
+            present = columns[table.name]
             lost = table.missing(present)
             if lost and not (table.may_be_missing and not present):
                 what = f"table {table.name}" if not present else f"column {table.name}.{lost[0]}"
