@@ -108,7 +108,10 @@ class Source(Protocol):
         """
 
     def watch(self, memory: Memory, position: str | None, stop: Event) -> Iterator[Signals]:
-        """A sweep, then changes as they come, until `stop` is set. A batch is durable when the next one is asked for."""
+        """A sweep, then changes as they come, until `stop` is set. A batch is durable when the next one is asked for.
+
+        Ends by itself where another Label Studio may be in its place now: ask for its `identity`, then watch again.
+        """
 
     def read(self, tasks: Sequence[int], shape: DocumentShape) -> Iterator[Read]:
         """Each task whole and fresh, in any order; one bad row costs nobody else anything."""

@@ -172,10 +172,10 @@ class QuickLook:
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
         self._newest = rows.newest()
-        self._version: int | None = None
+        self._version: object = None
         self._again_at = 0.0
 
-    def look(self, version: int) -> set[int]:
+    def look(self, version: object) -> set[int]:
         """Tasks that moved since the last look; looks only when the database did, and ten times a second at most."""
         if version == self._version or time.monotonic() < self._again_at:
             return set()

@@ -77,8 +77,9 @@ class SqliteSource:
     def watch(self, memory: Memory, position: str | None, stop: Event) -> Iterator[Signals]:
         from syncd.sources._wake import Wake
 
+        file = self._database.file_id()
         with Wake(self.settings.path, self.settings.poll_seconds) as wake:
-            while not stop.is_set():
+            while not stop.is_set() and self._database.file_id() == file:
                 yield from self._follow_one_file(memory, stop, wake.wait)
 
     def _follow_one_file(self, memory: Memory, stop: Event, wait: Callable[[], None]) -> Iterator[Signals]:
@@ -95,6 +96,8 @@ class SqliteSource:
                 if self._began() != began:
                     return
                 yield from self._find(blocks, quick, memory, stop)
+                if stop.is_set():
+                    return  # the look may have been cut short: it proves nothing
                 yield Signals(synced=now, projects=self.projects())
                 settled = version
             elif swept != settled and time.monotonic() - swept_at >= self.settings.sweep_minutes * 60:
@@ -166,9 +169,9 @@ class SqliteSource:
     def _live(self) -> frozenset[int]:
         return frozenset(project.id for project in self.projects())
 
-    def _version(self) -> int:
-        found: int = self._database.value("PRAGMA data_version")
-        return found
+    def _version(self) -> tuple[object, int]:
+        """Differs after every commit. The count is a connection's own: another file's may happen to be the same."""
+        return self._database.file_id(), self._database.value("PRAGMA data_version")
 
 
 SOURCE = SqliteSource
