@@ -17,11 +17,11 @@ BLOCK = 256
 
 # `substr(updated_at, 18)` is seconds with microseconds: their sum moves when any row's time does.
 _TASK = (
-    "SELECT count(*), sum(id), sum(project_id), total(substr(updated_at, 18)), max(updated_at), sum(length(data)) "
-    "FROM task NOT INDEXED WHERE id BETWEEN ? AND ?"
+    "SELECT count(*), sum(id), sum(project_id), sum(is_labeled * (id % 1024 + 1)), total(substr(updated_at, 18)), "
+    "max(updated_at), sum(length(data)) FROM task NOT INDEXED WHERE id BETWEEN ? AND ?"
 )
 _ANNOTATION = (
-    "SELECT count(*), sum(id), sum((task_id % 65536) * (id % 65536)), sum(was_cancelled + 2 * ground_truth * (id % 1024)), "
+    "SELECT count(*), sum(id), sum((task_id % 65536) * (id % 65536)), sum(was_cancelled + 2 * ground_truth * (id % 1024 + 1)), "
     "total(substr(updated_at, 18)), max(updated_at), sum(length(result)) FROM task_completion WHERE task_id BETWEEN ? AND ?"
 )
 _OTHER = (
