@@ -79,22 +79,20 @@ def _names(user: User | None) -> tuple[str, str, str] | None:
 def document_of(rows: TaskRows, shared: Shared, shape: DocumentShape) -> TaskDocument:
     """The document under a shape; its body is None when the task does not qualify.
 
-    Raises TaskRejected when a column holds no JSON or no UTF-8.
+    Raises TaskRejected when a column holds no JSON, no UTF-8, or a value of another type than the column's (SQLite allows that).
     """
     task = rows.task
-    annotations = [a for a in rows.annotations if _wanted(a, shape)]
-    newest = max((a[6] for a in annotations), default=task[5])
-    times = max(task[5], newest)
-    document = TaskDocument(task=task[0], project=task[1], body=None, updated_at=_iso(times).decode(), token=token_of(rows, shared))
-    if not _qualifies(task, annotations, shape):
-        return document
     try:
-        body = _task(rows, annotations, shared, shape)
-    except _BadColumnError as error:
+        annotations = [a for a in rows.annotations if _wanted(a, shape)]
+        newest = max((a[6] for a in annotations), default=task[5])
+        updated_at = _iso(max(task[5], newest)).decode()
+        body = _task(rows, annotations, shared, shape) if _qualifies(task, annotations, shape) else None
+    except (_BadColumnError, TypeError, AttributeError) as error:
+        what = error if isinstance(error, _BadColumnError) else f"a column holds a value of another type ({error})"
         raise TaskRejected(
-            f"task {task[0]}: {error}. It is set aside until the row is repaired; the others go on", task=task[0]
+            f"task {task[0]}: {what}. It is set aside until the row is repaired; the others go on", task=task[0]
         ) from error
-    return TaskDocument(document.task, document.project, body, document.updated_at, document.token)
+    return TaskDocument(task[0], task[1], body, updated_at, token_of(rows, shared))
 
 
 def _wanted(annotation: Row, shape: DocumentShape) -> bool:
