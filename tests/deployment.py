@@ -30,7 +30,7 @@ PATIENCE = 30.0
 """Seconds after which something that should have happened has not."""
 
 
-def eventually(look: Callable[[], T], why: Callable[[], object] = lambda: "", *, seconds: float = PATIENCE) -> T:
+def eventually(look: Callable[[], T | None], why: Callable[[], object] = lambda: "", *, seconds: float = PATIENCE) -> T:
     """The first true answer of `look`; fails with `why` when there is none in time."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
