@@ -98,8 +98,12 @@ class S3:
         return self._pool.each(self._put, objects)
 
     def delete_many(self, keys: Sequence[str]) -> Iterator[Outcome]:
-        for start in range(0, len(keys), DELETES_PER_REQUEST // 2):
-            yield from self._delete_together(keys[start : start + DELETES_PER_REQUEST // 2])
+        beside = {layout_key(key) for key in keys if key in self._layouts()}
+        wanted = [*keys, *beside]
+        for start in range(0, len(wanted), DELETES_PER_REQUEST):
+            for outcome in self._delete_together(wanted[start : start + DELETES_PER_REQUEST]):
+                if outcome.key not in beside:
+                    yield outcome
 
     def delete_if_match(self, key: str, etag: str) -> Outcome:
         outcome = self._delete(key, {"IfMatch": f'"{etag}"'})
@@ -137,15 +141,12 @@ class S3:
             return self._set_aside(one.key, "write", error)
 
     def _delete_together(self, keys: Sequence[str]) -> Iterator[Outcome]:
-        """One request for all, the memory of their pieces included; one for each where a store has no such
-        request.
-        """
+        """One request for all; one for each where a store has no such request."""
         names = {self._name(key): key for key in keys if not key_fault(self._name(key))}
         yield from (Deleted(key) for key in keys if key_fault(self._name(key)))
         if not names:
             return
-        beside = [self._name(layout_key(key)) for key in keys if key in self._layouts()]
-        wanted: Any = {"Objects": [{"Key": name} for name in (*names, *beside)], "Quiet": True}
+        wanted: Any = {"Objects": [{"Key": name} for name in names], "Quiet": True}
         try:
             told = self._signed.do(lambda clients: clients.sdk.delete_objects(Bucket=self._bucket, Delete=wanted))
         except ClientError as error:

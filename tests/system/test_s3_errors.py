@@ -121,7 +121,7 @@ def test_a_certificate_of_an_unknown_authority(servers: Servers, tmp_path: Path)
 
 
 def test_a_missing_ca_file_is_a_mistake_in_the_configuration(servers: Servers, tmp_path: Path) -> None:
-    with pytest.raises(Misconfigured, match="ca_file .* cannot be read: No such file"):
+    with pytest.raises(Misconfigured, match=r"ca_file .* cannot be read: No such file"):
         target(servers.of(seaweedfs).endpoint, ca_file=tmp_path / "none.pem").open()
 
 
