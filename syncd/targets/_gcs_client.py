@@ -1,9 +1,11 @@
 """Google's client of a bucket, signed in, with its waits and retries said out loud: the SDK's own defaults wait two minutes."""
 
+import threading
 import warnings
 
 import google.auth
 from google.auth.credentials import AnonymousCredentials, Credentials, with_scopes_if_required
+from google.auth.transport import Request
 from google.auth.transport.requests import AuthorizedSession
 from google.cloud.storage import Client
 from google.cloud.storage.retry import DEFAULT_RETRY
@@ -20,21 +22,46 @@ RETRY = DEFAULT_RETRY.with_delay(initial=0.2, maximum=2, multiplier=2).with_time
 SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 
 
-def sign_in(settings: Settings) -> Credentials:
-    """The file's credentials, else nobody's at an emulator, else the application default. Raises google.auth's errors.
+class FromFile(Credentials):
+    """Whoever a file says we are. It is read again for every new token, so a key that is rotated there is taken up by itself."""
 
-    Scopes are added afterwards: asked for at once, a federated identity is also asked for its project, which takes a right
-    that syncd has no use for.
-    """
-    found: Credentials
+    def __init__(self, path: str) -> None:
+        """Raises google.auth's errors when the file is missing or none of Google's."""
+        super().__init__()  # type: ignore[no-untyped-call]  # google-auth says that it is typed, and is in part
+        self._path = path
+        self._renewing = threading.Lock()
+        self.told = _read(path)
+
+    def refresh(self, request: Request) -> None:
+        """A new token, as the session asks for when the old one ends or is refused."""
+        refused = self.token
+        with self._renewing:
+            if self.token != refused and self.valid:
+                return  # another thread was quicker
+            told = _read(self._path)
+            told.refresh(request)
+            self.told, self.token, self.expiry = told, told.token, told.expiry
+
+
+def sign_in(settings: Settings) -> Credentials:
+    """The file's credentials, else nobody's at an emulator, else the application default. Raises google.auth's errors."""
     if settings.credentials_file:
-        with warnings.catch_warnings():  # Google warns of files from strangers; this one is the operator's own
-            warnings.simplefilter("ignore", DeprecationWarning)
-            found, _ = google.auth.load_credentials_from_file(settings.credentials_file)
-    elif is_emulator(settings):
-        found = AnonymousCredentials()
-    else:
-        found, _ = google.auth.default()
+        return FromFile(settings.credentials_file)
+    if is_emulator(settings):
+        return AnonymousCredentials()
+    found, _ = google.auth.default()
+    return _scoped(found)
+
+
+def _read(path: str) -> Credentials:
+    with warnings.catch_warnings():  # Google warns of files from strangers; this one is the operator's own
+        warnings.simplefilter("ignore", DeprecationWarning)
+        found, _ = google.auth.load_credentials_from_file(path)
+    return _scoped(found)
+
+
+def _scoped(found: Credentials) -> Credentials:
+    """For storage only. Told of scopes any sooner, Google's library asks for a federated identity's project: a right more."""
     scoped: Credentials = with_scopes_if_required(found, [SCOPE])
     return scoped
 
@@ -55,7 +82,8 @@ def client_of(settings: Settings, credentials: Credentials, *, connections: int)
 
 def who(credentials: Credentials) -> str:
     """Who we are to Google, as far as the credentials say."""
-    name = getattr(credentials, "service_account_email", None) or getattr(credentials, "signer_email", None)
-    if name and name != "default":
-        return str(name)
-    return "nobody (no credentials)" if isinstance(credentials, AnonymousCredentials) else "the default credentials"
+    if isinstance(credentials, AnonymousCredentials):
+        return "nobody (no credentials)"
+    told = credentials.told if isinstance(credentials, FromFile) else credentials
+    name = getattr(told, "service_account_email", None)
+    return str(name) if name and name != "default" else "the default credentials"

@@ -142,6 +142,34 @@ def test_google_by_service_account(google: FaultProxy, tmp_path: Path) -> None:
     assert_works(made("gcs", bucket="sign-in", endpoint_url=google.url, credentials_file=file))
 
 
+def test_a_rotated_key_file_is_taken_up_while_syncd_runs(servers: Servers, tmp_path: Path) -> None:
+    server = servers.of(fake_gcs)
+    bucket = server.bucket("sign-in")
+    if not bucket.exists():
+        bucket.create()
+    bucket.client.close()
+    good = ["/old-key"]
+
+    async def ask(_: FaultProxy, request: Message) -> Message | None:
+        if request.path in {"/old-key", "/new-key"}:
+            if request.path not in good:
+                return response(400, b'{"error":"invalid_grant"}', "application/json")
+            told = {"access_token": request.path, "expires_in": 3600, "token_type": "Bearer"}
+            return response(200, json.dumps(told).encode(), "application/json")
+        return None if request.header("Authorization") == f"Bearer {good[0]}" else response(401)
+
+    with fault_proxy(server.checked_port, gate=ask) as google:
+        file = service_account(tmp_path, f"{google.url}/old-key")
+        target = made("gcs", bucket="sign-in", endpoint_url=google.url, credentials_file=file)
+        target.open()
+        assert list(target.list("rotated/")) == []
+        good[:] = ["/new-key"]
+        service_account(tmp_path, f"{google.url}/new-key")
+        (outcome,) = target.put_many([sample("rotated/1", "x")])
+        target.close()
+    assert isinstance(outcome, Written)
+
+
 def test_google_by_workload_identity_federation(google: FaultProxy, tmp_path: Path) -> None:
     (tmp_path / "kubernetes-token").write_text("told by the cluster")
     file = tmp_path / "federation.json"
