@@ -141,13 +141,17 @@ def text_of(task: TaskJson, schema: LabelSchema, control: ControlTag, to_name: s
 def to_json(value: Json, *, task: int, region: str | None = None, sort_keys: bool = False) -> bytes:
     """Compact JSON, objects in their own order of keys or in code point order.
 
-    Raises TaskRejected for what JSON cannot carry: NaN, infinities, integers over 64 bits, lone surrogates
+    Raises TaskRejected for what JSON cannot carry: NaN, infinities, integers that no 64-bit reader takes, lone surrogates
     (FORMATS rule 3).
     """
+    option = orjson.OPT_SORT_KEYS if sort_keys else 0
     try:
-        body = orjson.dumps(value, option=orjson.OPT_SORT_KEYS if sort_keys else None)
+        body = orjson.dumps(value, option=option | orjson.OPT_STRICT_INTEGER)
     except orjson.JSONEncodeError as error:
-        raise TaskRejected(f"{_culprit(value) or error}; JSON cannot carry it", task=task, region=region) from error
+        culprit = _culprit(value)
+        if culprit is not None or "53-bit" not in str(error):
+            raise TaskRejected(f"{culprit or error}; JSON cannot carry it", task=task, region=region) from error
+        return orjson.dumps(value, option=option)
     if b"null" in body and (culprit := _culprit(value)) is not None:
         raise TaskRejected(f"{culprit}; JSON cannot carry it", task=task, region=region)
     return body
@@ -173,8 +177,8 @@ def _culprit(value: Json, where: str = "") -> str | None:
         return next(filter(None, (_culprit(v, f"{where}[{i}]") for i, v in enumerate(value))), None)
     elif isinstance(value, float) and not math.isfinite(value):
         return f"{where or 'a number'} is {value}"
-    elif isinstance(value, int) and not -(2**63) <= value < 2**64:
-        return f"{where or 'a number'} is an integer over 64 bits"
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return f"{where or 'a number'} is an integer over 63 bits"
     elif isinstance(value, str) and not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
         return f"{ascii(where) if where else 'a text'} holds a lone surrogate"
     return None
