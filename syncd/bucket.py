@@ -44,8 +44,8 @@ def _check_marker(found: Stored, where: str, instance: str) -> None:
         raise Misconfigured(f"{where} was written by a newer syncd (layout {layout}); use that version")
 
 
-def adopt(target: Target, lane: LaneLedger) -> int:
-    """Learn from a listing what a lost ledger knew: every task object under our keys. Returns how many."""
+def reconcile(target: Target, lane: LaneLedger) -> int:
+    """Learn from a listing what this ledger cannot know: it was lost, or another writer was here. Returns what differed."""
 
     def files() -> Iterator[File]:
         for listed in target.list():
@@ -53,7 +53,7 @@ def adopt(target: Target, lane: LaneLedger) -> int:
             if found is not None:
                 yield File(found[1], found[0], listed.key, None, listed.etag, listed.size, listed.md5)
 
-    return lane.adopt(files())
+    return lane.reconcile(files())
 
 
 class ProjectFiles:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from syncd import sources, targets
-from syncd.bucket import adopt
+from syncd.bucket import reconcile
 from syncd.config import Config, TargetPart
 from syncd.ledger import Ledger
 from syncd.ledger.lane import LaneLedger
@@ -49,7 +49,7 @@ def _lane(part: TargetPart, config: Config, ledger: Ledger, source: Source) -> t
     number, is_new = ledger.lane(part.config.name, where=target.where)
     lane, settings = LaneLedger(ledger, number), part.lane(config.root.documents)
     if is_new:
-        adopt(target, lane)
+        reconcile(target, lane)
     if is_new or lane.facts().selection != settings.selection:
         lane.dirty_everything()
     return Planner(settings, source, target, ledger, lane), lane

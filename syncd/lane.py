@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from syncd.bucket import ProjectFiles, adopt, claim_marker
+from syncd.bucket import ProjectFiles, claim_marker, reconcile
 from syncd.claims import claims_of, iso, store_claims
 from syncd.errors import Misconfigured, SyncdError, Unavailable
 from syncd.journal import Journal
@@ -199,12 +199,10 @@ class Lane:
         if not self._lease.take():
             return False
         self._journal.take_over()
-        facts = self.lane.facts()
-        if self._is_new:
-            found = adopt(self.target, self.lane)
-            if found:
-                log.info("files adopted", target=self.settings.name, files=found)
-        if facts.selection != self.settings.selection:
+        if self._is_new or self._lease.taken_over:
+            differing = reconcile(self.target, self.lane)
+            log.info("target listed", target=self.settings.name, differing=differing)
+        if self.lane.facts().selection != self.settings.selection:
             self.lane.dirty_everything()
             self.lane.keep(selection=self.settings.selection)
         self._is_new = False

@@ -46,6 +46,8 @@ class Lease:
         self._watched: tuple[object, float] | None = None
         self.other = ""
         """Who holds it, when it is not us."""
+        self.taken_over = False
+        """Whether another ledger wrote here before us: then ours does not know what is there."""
 
     def remaining(self) -> float:
         """Seconds for which nobody else can have taken over."""
@@ -60,6 +62,7 @@ class Lease:
         if found is None:
             return self._put(None)
         says = _contents(found)
+        self.taken_over = says.get("last", says.get("holder")) != self._holder
         if says.get("holder") in (self._holder, None):
             return self._put(found)
         self.other = f"{says.get('host')} (pid {says.get('pid')})"
@@ -117,6 +120,7 @@ class Lease:
         return orjson.dumps(
             {
                 "holder": holder,
+                "last": self._holder,
                 "host": socket.gethostname(),
                 "pid": os.getpid(),
                 "expires": expires.isoformat().replace("+00:00", "Z"),

@@ -136,6 +136,19 @@ class LabelStudioDatabase:
         }
         return self.insert("task", columns)
 
+    def add_labelled_tasks(self, project: int, count: int) -> list[int]:
+        """Copies of a labelled task of the project with one annotation each, in one transaction; their ids."""
+        model, first, annotation = self.labelled(project)[0], self.next_id("task"), self.next_id("task_completion")
+        owned = self.value("SELECT max(id) FROM task_completion WHERE task_id = ?", model)
+        fresh = {"task_id": f"{first} + n", "unique_id": "lower(hex(randomblob(16)))"}
+        numbers = f"WITH RECURSIVE n(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n + 1 < {count})"
+        with self.transaction() as c:
+            for table, row, id_ in (("task", model, first), ("task_completion", owned, annotation)):
+                columns = [found[1] for found in c.execute(f"PRAGMA table_info({table})")]
+                values = ", ".join({**fresh, "id": f"{id_} + n"}.get(column, column) for column in columns)
+                c.execute(f"INSERT INTO {table} {numbers} SELECT {values} FROM {table}, n WHERE {table}.id = {row}")
+        return list(range(first, first + count))
+
     def delete_tasks(self, tasks: Sequence[int]) -> None:
         """The Data Manager's way: first out of the project, then row by row, children first."""
         for task in tasks:

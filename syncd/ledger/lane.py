@@ -4,9 +4,12 @@ import json
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from syncd.ledger import Ledger
 from syncd.ledger.settle import HOUR_MINUTES, File, Line, add_lines, this_minute
+
+LISTED_AT_ONCE = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,19 +146,40 @@ class LaneLedger:
                 rows,
             )
 
-    def adopt(self, files: Iterable[File]) -> int:
-        """Take over files found in the target, for a ledger that was lost; returns how many."""
-        count = 0
+    def reconcile(self, listed: Iterable[File]) -> int:
+        """Believe a listing: files that are new, gone or another version are looked at again. Returns how many."""
+        self._stage(listed)
         with self.ledger.transaction() as t:
-            for f in files:
-                t.execute(
-                    f"INSERT OR IGNORE INTO written_{self.id} VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (f.task, f.project, f.key, f.digest, f.etag, f.size, f.md5),
-                )
-                count += 1
+            t.execute(
+                f"UPDATE written_{self.id} AS w SET digest = NULL, etag = NULL, md5 = NULL, size = -1 WHERE NOT EXISTS "
+                f"(SELECT 1 FROM listed_{self.id} AS l WHERE l.task = w.task AND l.key = w.key AND l.etag IS w.etag)"
+            )
+            t.execute(
+                f"INSERT INTO written_{self.id} SELECT task, project, key, NULL, etag, size, md5 FROM listed_{self.id} "
+                "WHERE true ON CONFLICT (task) DO UPDATE SET project = excluded.project, key = excluded.key, "
+                "etag = excluded.etag, size = excluded.size, md5 = excluded.md5 WHERE size = -1"
+            )
+            t.execute(f"DELETE FROM listed_{self.id}")
             t.execute(f"DELETE FROM files_{self.id}")
-            t.execute(f"INSERT INTO files_{self.id} SELECT project, count(*) FROM written_{self.id} GROUP BY project")
-        return count
+            t.execute(
+                f"INSERT INTO files_{self.id} SELECT project, count(*) FROM written_{self.id} WHERE size >= 0 GROUP BY 1"
+            )
+            differing = t.execute(
+                f"INSERT INTO dirty_{self.id} (task, project, first, last, urgency) "
+                f"SELECT task, project, ?1, ?1, 0 FROM written_{self.id} WHERE digest IS NULL "
+                "ON CONFLICT (task) DO UPDATE SET urgency = 0",
+                (self.ledger.number,),
+            )
+            return differing.rowcount
+
+    def _stage(self, listed: Iterable[File]) -> None:
+        """Keep a listing in the ledger, a little at a time: other lanes go on while a store is being listed."""
+        rows = ((f.task, f.project, f.key, f.etag, f.size, f.md5) for f in listed)
+        with self.ledger.transaction() as t:
+            t.execute(f"DELETE FROM listed_{self.id}")
+        while some := list(islice(rows, LISTED_AT_ONCE)):
+            with self.ledger.transaction() as t:
+                t.executemany(f"INSERT OR REPLACE INTO listed_{self.id} VALUES (?, ?, ?, ?, ?, ?)", some)
 
     def counts(self) -> dict[int, int]:
         """Project → files."""
@@ -229,8 +253,9 @@ class LaneLedger:
 
     def journal_objects_before(self, when: float) -> list[tuple[int, int]]:
         """(first, last) of objects stored before a time, in seconds since the epoch; never the newest one."""
-        sql = f"SELECT first, last FROM journal_{self.id} WHERE stored_at < ? AND last < (SELECT max(last) FROM journal_{self.id})"
-        return self._read(sql + " ORDER BY first LIMIT 1000", (when,))
+        newest = f"(SELECT max(last) FROM journal_{self.id})"
+        sql = f"SELECT first, last FROM journal_{self.id} WHERE stored_at < ? AND last < {newest} ORDER BY first LIMIT 1000"
+        return self._read(sql, (when,))
 
     def journal_objects_pruned(self, objects: Sequence[tuple[int, int]]) -> None:
         with self.ledger.transaction() as t:

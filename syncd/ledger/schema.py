@@ -14,7 +14,7 @@ SHARED_TABLES = (
     "journal_stored INTEGER NOT NULL DEFAULT 0, state TEXT, error TEXT, error_at TEXT)",
 )
 
-LANE = ("dirty", "written", "quarantine", "outbox", "journal", "files", "moves", "published")
+LANE = ("dirty", "written", "quarantine", "outbox", "journal", "files", "moves", "published", "listed")
 
 LANE_TABLES = (
     # first, last: numbers of the batches that signalled the task. held: a deletion that the brake stopped;
@@ -36,6 +36,9 @@ LANE_TABLES = (
     # Files that came and went, per project and minute: the brake looks back one hour.
     "CREATE TABLE moves_{lane} (project INTEGER NOT NULL, minute INTEGER NOT NULL, created INTEGER NOT NULL, "
     "deleted INTEGER NOT NULL, PRIMARY KEY (project, minute)) WITHOUT ROWID",
+    # A listing under way, to be compared with `written`.
+    "CREATE TABLE listed_{lane} (task INTEGER NOT NULL, project INTEGER NOT NULL, key TEXT NOT NULL, etag TEXT, "
+    "size INTEGER NOT NULL, md5 TEXT, PRIMARY KEY (task, key)) WITHOUT ROWID",
     # project.json as it was last stored.
     "CREATE TABLE published_{lane} (project INTEGER PRIMARY KEY, digest BLOB NOT NULL)",
 )

@@ -132,7 +132,8 @@ def _clean(t: sqlite3.Connection, lane: int, batch: Settlement) -> None:
     )
     rows = t.execute(
         f"UPDATE dirty_{lane} SET first = CASE WHEN last > ?1 THEN ?1 + 1 ELSE first END, "
-        "not_before = CASE WHEN last > ?1 THEN 0 ELSE ?2 END WHERE task IN (SELECT value FROM json_each(?3)) RETURNING task, last",
+        "not_before = CASE WHEN last > ?1 THEN 0 ELSE ?2 END "
+        "WHERE task IN (SELECT value FROM json_each(?3)) RETURNING task, last",
         (number, time.time() + 0.1, json.dumps([task for task, _ in batch.settled])),
     ).fetchall()
     # Read in a state that the source had not signalled: remember that one and look once more, in case it was undone since.
