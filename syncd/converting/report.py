@@ -82,7 +82,8 @@ class Report:
 
     @property
     def is_whole(self) -> bool:
-        return not self.tally.aside_count
+        """True when all that was asked for is there."""
+        return not self.tally.aside_count and not self.missing_media
 
     def lines(self) -> Iterator[str]:
         """For people."""

@@ -58,8 +58,8 @@ def plain_task(task: TaskJson, plain: PlainSchema, policy: AnnotationPolicy) -> 
     used = annotations(task, policy)
     if len(used) != 1:
         return None
-    boxes = _plain_boxes(used[0], plain)
-    return None if boxes is None else PlainTask((task.get("data") or {}).get(plain.data_key), used[0], boxes)
+    boxes, data = _plain_boxes(used[0], plain), task.get("data")
+    return None if boxes is None or not isinstance(data, dict) else PlainTask(data.get(plain.data_key), used[0], boxes)
 
 
 def _plain_boxes(annotation: TaskJson, plain: PlainSchema) -> list[PlainBox] | None:

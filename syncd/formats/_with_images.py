@@ -19,6 +19,7 @@ class WithImages(Format):
     """A format whose folder has the images too."""
 
     mirrors: ClassVar[bool] = False
+    fetches: ClassVar[bool] = True
 
     def images(self, task: TaskJson, context: Context) -> Iterator[tuple[str, str]]:
         """Path in this format's folder and address of every image that the task's rendering speaks of."""

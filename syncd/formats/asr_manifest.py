@@ -51,6 +51,7 @@ class AsrManifest(Format):
 
     name: ClassVar[str] = "ASR_MANIFEST"
     summary: ClassVar[str] = "transcripts of audio as JSON lines (NeMo manifest)"
+    fetches: ClassVar[bool] = True
     Options = AsrManifestOptions
     options: AsrManifestOptions
 

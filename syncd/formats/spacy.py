@@ -49,6 +49,7 @@ class Spacy(Format):
     summary: ClassVar[str] = "spaCy documents (DocBin) with entities, overlapping spans and categories"
     parts: ClassVar[bool] = True
     part_suffix: ClassVar[str] = ".spacy"
+    whole: ClassVar[str] = "result.spacy"
     Options = SpacyOptions
     options: SpacyOptions
 
