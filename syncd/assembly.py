@@ -3,14 +3,16 @@
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from syncd import sources, targets
-from syncd.config import Config
+from syncd.config import Config, load
 from syncd.errors import Misconfigured
 from syncd.lane import Lane
 from syncd.lanesettings import Rate
 from syncd.ledger import Ledger
 from syncd.sources import Source
+from syncd.targets import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ def assembled(config: Config) -> Iterator[Assembly]:
             lane = Lane(
                 part.lane(config.root.documents),
                 source=source,
-                target=targets.make(part.config.type, part.settings),
+                make=partial(_made, config, part.config.name),
                 ledger=ledger,
                 rate=Rate(part.config.rate.requests_per_second, part.config.rate.bytes_per_second),
                 claims_seconds=part.config.claims_seconds,
@@ -62,3 +64,13 @@ def assembled(config: Config) -> Iterator[Assembly]:
             lanes.append(lane)
         ledger.drop_lanes_except([lane.settings.name for lane in lanes])
         yield Assembly(config, source, ledger, tuple(lanes))
+
+
+def _made(config: Config, name: str) -> Target:
+    """The target, with its settings and secret files as they are now; as they were while the file is being edited."""
+    try:
+        parts = load(config.path).targets
+    except Misconfigured:
+        parts = config.targets
+    part = next(p for p in (*parts, *config.targets) if p.config.name == name)
+    return targets.make(part.config.type, part.settings)

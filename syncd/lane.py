@@ -41,7 +41,7 @@ class Lane:
         settings: LaneSettings,
         *,
         source: Source,
-        target: Target,
+        make: Callable[[], Target],
         ledger: Ledger,
         rate: Rate = NO_LIMIT,
         claims_seconds: float = 5,
@@ -50,12 +50,13 @@ class Lane:
         self.settings = settings
         self.traffic = Traffic()
         target = self.target = paced(
-            target,
+            make(),
             self.traffic,
             requests_per_second=rate.requests_per_second,
             bytes_per_second=rate.bytes_per_second,
-            may_start=lambda: self._lease.may_write(),
-            wait=lambda seconds: self._stopping.wait(seconds),
+            may_start=self._may_write,
+            wait=self._wait,
+            remake=make,
         )
         self.ledger = ledger
         self._stopping = threading.Event()
@@ -139,6 +140,8 @@ class Lane:
                     self._follow(stop)
                     pause = 0.5
             except SyncdError as error:
+                self._heartbeat.stop()
+                self._opened = False
                 self.status = "refused" if isinstance(error, Misconfigured) else "unreachable"
                 self._remember(error)
                 log.error("target " + self.status, target=self.settings.name, reason=str(error))  # noqa: TRY400
@@ -207,6 +210,12 @@ class Lane:
             self.lane.keep(selection=self.settings.selection)
         self._is_new = False
         return True
+
+    def _may_write(self) -> bool:
+        return self._lease.may_write()
+
+    def _wait(self, seconds: float) -> bool:
+        return self._stopping.wait(seconds)
 
     def _remember(self, error: SyncdError | None) -> None:
         known = self.lane.facts().error

@@ -138,6 +138,7 @@ class Heartbeat:
 
     def start(self) -> None:
         if self._thread is None or not self._thread.is_alive():
+            self._done.clear()
             self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
             self._thread.start()
 

@@ -236,12 +236,14 @@ def paced(
     bytes_per_second: float | None = None,
     may_start: Callable[[], bool] = lambda: True,
     wait: Callable[[float], bool | None] = time.sleep,
+    remake: Callable[[], Target] | None = None,
 ) -> Target:
     """The target with its requests paced, tried again after transient faults, and counted in `traffic`.
 
     The pace follows the store's answers below the ceilings; a folder and Redis know only the ceiling of bytes. Before
     each request for data `may_start` is asked (the lease): Unavailable when it says no. `wait` sleeps between attempts
     and tells whether to give up, as a stop event's own `wait` does. What syncd keeps for itself (`_syncd/`) never waits.
+    `remake` makes the target anew each time it is opened again, so that rotated credentials are read.
     """
     from syncd.targets._wrap import Wrapped
 
@@ -252,7 +254,7 @@ def paced(
         ramping=ramping,
         wait=wait,
     )
-    return Wrapped(target, limiter, traffic=traffic, may_start=may_start, wait=wait)
+    return Wrapped(target, limiter, traffic=traffic, may_start=may_start, wait=wait, remake=remake)
 
 
 def make(kind: str, settings: Settings) -> Target:

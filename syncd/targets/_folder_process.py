@@ -40,7 +40,9 @@ class WritingProcess:
                 return self._ask(objects)
             except (OSError, EOFError, pickle.UnpicklingError) as error:
                 self.close()
-                raise Unavailable("the process that writes files ended in the middle of a batch; it is started again") from error
+                raise Unavailable(
+                    "the process that writes files ended in the middle of a batch; it is started again"
+                ) from error
 
     def close(self) -> None:
         """Let the process end, and wait for it."""

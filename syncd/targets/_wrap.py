@@ -46,8 +46,11 @@ class Wrapped:
         traffic: Traffic | None = None,
         may_start: Callable[[], bool] = lambda: True,
         wait: Callable[[float], bool | None] = time.sleep,
+        remake: Callable[[], Target] | None = None,
     ) -> None:
         self._target = target
+        self._remake = remake
+        self._used = False
         self._limiter = limiter
         self._backoff = backoff or Backoff()
         self._may_start = may_start
@@ -75,6 +78,11 @@ class Wrapped:
         return self._target.where
 
     def open(self) -> None:
+        """Opened again, it is made anew, with credentials as they are now."""
+        if self._used and self._remake is not None:
+            self._target.close()
+            self._target = self._remake()
+        self._used = True
         self._one("open", self._target.open)
 
     def close(self) -> None:
