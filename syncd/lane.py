@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from syncd.bucket import ProjectFiles, claim_marker, reconcile
+from syncd.bucket import ProjectFiles, claim_marker, last_claims, reconcile
 from syncd.claims import claims_of, iso, store_claims
 from syncd.errors import Misconfigured, SyncdError, Unavailable
 from syncd.journal import Journal
@@ -60,7 +60,7 @@ class Lane:
         )
         self.ledger = ledger
         self._stopping = threading.Event()
-        number, self._is_new = ledger.lane(settings.name, where=target.where)
+        number, _ = ledger.lane(settings.name, where=target.where)
         self.lane = LaneLedger(ledger, number)
         self.wake = threading.Event()
         self.status = "starting"
@@ -202,13 +202,14 @@ class Lane:
         if not self._lease.take():
             return False
         self._journal.take_over()
-        if self._is_new or self._lease.taken_over:
+        selection = self.lane.facts().selection
+        if selection is None or self._lease.taken_over:
             differing = reconcile(self.target, self.lane)
             log.info("target listed", target=self.settings.name, differing=differing)
-        if self.lane.facts().selection != self.settings.selection:
+        if selection != self.settings.selection:
             self.lane.dirty_everything()
-            self.lane.keep(selection=self.settings.selection)
-        self._is_new = False
+        self.lane.keep(selection=self.settings.selection, state=last_claims(self.target))
+        self._lease.know_all()
         return True
 
     def _may_write(self) -> bool:

@@ -300,6 +300,12 @@ class LaneLedger:
         """Project → digest of its project.json as last stored."""
         return dict(self._read(f"SELECT project, digest FROM published_{self.id}"))
 
+    def reconcile_published(self, digests: Mapping[int, bytes]) -> None:
+        """Believe what was found: project → digest of the project.json that is there."""
+        with self.ledger.transaction() as t:
+            t.execute(f"DELETE FROM published_{self.id}")
+            t.executemany(f"INSERT INTO published_{self.id} VALUES (?, ?)", list(digests.items()))
+
     def keep_published(self, project: int, digest: bytes | None, line: Line) -> None:
         """project.json was stored (or, with None, deleted)."""
         with self.ledger.transaction() as t:
