@@ -164,6 +164,11 @@ class Deployment:
         """Until the target says that everything committed by now is visible; its claims."""
         return eventually(self.true_from_now(), lambda: f"{self.claims()} {self.errors()[-2000:]}", seconds=seconds)
 
+    def holder(self) -> int | None:
+        """The pid in the ledger's lock file: of the process that owns it, or owned it last."""
+        lock = self.state.with_name(self.state.name + ".lock")
+        return int(lock.read_text() or 0) if lock.exists() else None
+
     def in_flight(self) -> set[str]:
         """Keys of which the ledger does not know what is there: a write was under way when the process died."""
         if not self.state.exists():

@@ -105,6 +105,12 @@ class Crashes(RuleBasedStateMachine):
             self.due.update(self.deployment.in_flight())
         return self.daemon
 
+    def begin(self, fault: str = "") -> "subprocess.Popen[bytes]":
+        """Start a daemon; it owns the ledger now, or is dead already."""
+        daemon = self.daemon = self.deployment.start(fault=fault)
+        eventually(lambda: daemon.poll() is not None or self.deployment.holder() == daemon.pid)
+        return daemon
+
     @rule(done=st.lists(DONE, min_size=1, max_size=5))
     def people_work(self, done: list[tuple[people.Action, int, int, str]]) -> None:
         for action, pick, other, word in done:
@@ -113,7 +119,7 @@ class Crashes(RuleBasedStateMachine):
     @rule(fault=FAULT)
     def start(self, fault: str) -> None:
         if not self.running():
-            self.daemon = self.deployment.start(fault=fault)
+            self.begin(fault)
 
     @rule(after=st.floats(min_value=0, max_value=0.5))
     def kill(self, after: float) -> None:
@@ -142,7 +148,7 @@ class Crashes(RuleBasedStateMachine):
 
     @rule()
     def wait_until_quiet(self) -> None:
-        daemon = self.daemon = self.running() or self.deployment.start()
+        daemon = self.running() or self.begin()
         true = self.deployment.true_from_now()
         eventually(
             lambda: daemon.poll() is not None or true(),
