@@ -65,6 +65,43 @@ def test_a_daemon_killed_at_a_fault_point_leaves_nothing_wrong_behind(deployment
     assert_quiet_and_true(deployment)
 
 
+@pytest.mark.parametrize("point", ["after in-flight mark", "after puts", "after deletes"])
+def test_a_task_that_moved_when_syncd_died_leaves_no_file_behind(deployment: Deployment, point: str) -> None:
+    """Its id came back in another project; what the dead one may have written at either key is remembered."""
+    database = deployment.database
+    deployment.sync()
+    newest = database.value("SELECT max(id) FROM task")
+    database.delete_tasks([newest])
+    assert database.add_task(3) == newest
+    database.annotate(newest, "in another project")
+    assert deployment.command("sync", fault=point).returncode == KILLED
+    database.delete_tasks([newest])
+    deployment.sync()
+    assert_quiet_and_true(deployment)
+    assert [key for key in deployment.tasks() if key.endswith(f"/{newest}.json")] == []
+
+
+def test_a_task_that_moves_back_after_a_crash_is_counted_once(deployment: Deployment) -> None:
+    deployment.sync()
+    deployment.database.run("UPDATE task SET project_id = 3 WHERE id = 1")
+    assert deployment.command("sync", fault="after puts").returncode == KILLED
+    deployment.database.run("UPDATE task SET project_id = 1 WHERE id = 1")
+    deployment.sync()
+    assert_quiet_and_true(deployment)
+
+
+def test_a_file_that_was_written_when_syncd_died_has_its_journal_line(deployment: Deployment) -> None:
+    """It is right already, and not written again; but nobody who follows the journal has been told."""
+    annotation = deployment.database.annotate(1, "red")
+    deployment.sync()
+    deployment.database.run(
+        "UPDATE task_completion SET result = replace(result, 'red', 'tan') WHERE id = ?", annotation
+    )
+    assert deployment.command("sync", fault="after puts").returncode == KILLED
+    assert deployment.sync()["written"] == 0
+    assert_quiet_and_true(deployment)
+
+
 FAULT = st.one_of(
     st.just(""),
     st.builds(lambda point, n: f"{point}:{n}", st.sampled_from(POINTS), st.integers(min_value=1, max_value=3)),
