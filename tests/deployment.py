@@ -227,7 +227,8 @@ def strays(target: Path) -> list[str]:
 
 def _in_flight(state: Path) -> set[str]:
     with contextlib.closing(sqlite3.connect(state)) as ledger:
-        lanes = [row[0] for row in ledger.execute("SELECT id FROM lanes")]
+        made = ledger.execute("SELECT 1 FROM sqlite_master WHERE name = 'lanes'").fetchone()
+        lanes = [row[0] for row in ledger.execute("SELECT id FROM lanes")] if made else []
         sql = "SELECT key FROM written_{} WHERE digest IS NULL"
         return {row[0] for lane in lanes for row in ledger.execute(sql.format(lane))}
 
