@@ -18,7 +18,17 @@ def small_disk(place: Path, *, kilobytes: int) -> Iterator[Path]:
     try:
         yield place
     finally:
-        subprocess.run(["umount", "--lazy", place], check=True)
+        detach(place)
+
+
+def attach(disk: Path, place: Path) -> None:
+    """Mount the folder `disk` at `place`, as an external disk. Skips the test where mounting is not allowed."""
+    _mount_or_skip("--bind", str(disk), str(place))
+
+
+def detach(place: Path) -> None:
+    """Unplug it, in use or not."""
+    subprocess.run(["umount", "--lazy", place], check=True)
 
 
 def make_read_only(place: Path, read_only: bool = True) -> None:

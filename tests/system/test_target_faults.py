@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.deployment import PATIENCE, Deployment, digests, eventually, folded, journal_lines
 from tests.labelstudio_database import result_saying
-from tests.small_disks import bound_by_permissions, fill_up, make_read_only, small_disk
+from tests.small_disks import attach, bound_by_permissions, detach, fill_up, make_read_only, small_disk
 
 
 def goes_on(deployment: Deployment, task: int = 1) -> None:
@@ -86,10 +86,28 @@ def test_a_folder_that_goes_away_and_comes_back_is_written_on(deployment: Deploy
     deployment.wait_until_true()
     deployment.target.rename(deployment.folder / "unplugged")
     deployment.database.annotate(2, "meanwhile")
-    told(deployment, "the folder is not there")
+    eventually(lambda: deployment.errors().count("the folder is not there") >= 3, deployment.errors)
     assert not deployment.target.exists()
     (deployment.folder / "unplugged").rename(deployment.target)
     goes_on(deployment)
+
+
+def test_what_lies_under_a_lost_mount_is_not_written_to(deployment: Deployment, tmp_path: Path) -> None:
+    disk, place = tmp_path / "disk", deployment.target
+    disk.mkdir()
+    place.mkdir()
+    attach(disk, place)
+    try:
+        deployment.start()
+        deployment.wait_until_true()
+        detach(place)
+        deployment.database.annotate(2, "meanwhile")
+        eventually(lambda: deployment.errors().count("is it mounted?") >= 3, deployment.errors)
+        assert list(place.iterdir()) == []
+        attach(disk, place)
+        goes_on(deployment)
+    finally:
+        detach(place)
 
 
 def test_an_emptied_folder_is_filled_again(deployment: Deployment) -> None:
