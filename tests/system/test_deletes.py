@@ -140,6 +140,8 @@ def test_deletions_that_come_back_are_forgotten(deployment: Deployment) -> None:
 def test_a_paused_target_notes_what_happens_and_catches_up(deployment: Deployment) -> None:
     deployment.start()
     deployment.wait_until_true()
+    done = deployment.command("pause", "lake")
+    assert (done.returncode, "there is no target 'lake'; there are out" in done.stderr) == (2, True)
     deployment.command("pause", "out")
     eventually(lambda: deployment.status()["targets"]["out"]["state"] == "paused")
     before = deployment.tasks()
