@@ -192,9 +192,9 @@ def rendered(database: Path, shape: DocumentShape) -> dict[str, bytes]:
         source.close()
 
 
-def journal_lines(target: Path) -> Iterator[dict[str, Any]]:
+def journal_lines(target: Path, *, after: int = 0) -> Iterator[dict[str, Any]]:
     """The journal's lines in order; fails where numbers have a gap or an overlap, or an object's name lies."""
-    last = 0
+    last = after
     for path in sorted((target / "_syncd/journal").glob("*.jsonl")):
         lines = [json.loads(line) for line in path.read_text().splitlines()]
         numbers = [line["seq"] for line in lines]
