@@ -197,6 +197,7 @@ class Crashes(RuleBasedStateMachine):
     def assert_true(self) -> None:
         assert self.deployment.tasks() == self.contents
         self.written.update(self.writes.new())
+        assert self.written.keys() >= self.contents.keys()
         assert {key: (n, self.due[key]) for key, n in self.written.items() if n > self.due[key]} == {}
 
     def teardown(self) -> None:
@@ -216,7 +217,7 @@ class Crashes(RuleBasedStateMachine):
 
 settings.register_profile(
     "crashes",
-    max_examples=4,
+    max_examples=10,
     stateful_step_count=25,
     deadline=None,
     derandomize=True,
