@@ -102,6 +102,23 @@ def test_a_file_that_was_written_when_syncd_died_has_its_journal_line(deployment
     assert_quiet_and_true(deployment)
 
 
+def test_changes_that_no_document_shows_write_nothing(deployment: Deployment) -> None:
+    deployment.sync()
+    writes = WriteCounter(deployment.target, [1, 2])
+    try:
+        deployment.start()
+        for task in range(1, 20):
+            deployment.database.draft(task, "drafts are not in the documents here")
+        deployment.database.bulk_rewrite(2)
+        deployment.wait_until_true()
+        assert writes.new() == Counter()
+        deployment.database.annotate(1, "but this is")
+        deployment.wait_until_true()
+        assert writes.new().keys() == {"1/tasks/1.json"}
+    finally:
+        writes.close()
+
+
 FAULT = st.one_of(
     st.just(""),
     st.builds(lambda point, n: f"{point}:{n}", st.sampled_from(POINTS), st.integers(min_value=1, max_value=3)),
