@@ -177,15 +177,17 @@ def test_a_table_that_syncd_cannot_do_without_is_named(deployment: Deployment) -
 
 # --- rows --------------------------------------------------------------------------------------------------------
 
-BAD_JSON = "UPDATE task_completion SET result = '[{\"broken\": ' WHERE task_id = 2"
-BAD_UTF8 = "UPDATE task_completion SET result = CAST(x'5b22ff225d' AS TEXT) WHERE task_id = 2"
-BAD_NUMBER = "UPDATE task_completion SET result = '[NaN]' WHERE task_id = 2"
-BAD_DATA = "UPDATE task SET data = '{' WHERE id = 2"
-NO_TIME = "UPDATE task SET updated_at = 20260101 WHERE id = 2"
-NO_LENGTH = "UPDATE task_completion SET lead_time = 'quick' WHERE task_id = 2"
+DAMAGE = {
+    "JSON cut short": "UPDATE task_completion SET result = '[{\"broken\": ' WHERE task_id = 2",
+    "no UTF-8": "UPDATE task_completion SET result = CAST(x'5b22ff225d' AS TEXT) WHERE task_id = 2",
+    "NaN": "UPDATE task_completion SET result = '[NaN]' WHERE task_id = 2",
+    "data cut short": "UPDATE task SET data = '{' WHERE id = 2",
+    "a number for a time": "UPDATE task SET updated_at = 20260101 WHERE id = 2",
+    "a word for a number": "UPDATE task_completion SET lead_time = 'quick' WHERE task_id = 2",
+}
 
 
-@pytest.mark.parametrize("damage", [BAD_JSON, BAD_UTF8, BAD_NUMBER, BAD_DATA, NO_TIME, NO_LENGTH])
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
 def test_a_damaged_row_is_set_aside_and_costs_nobody_else_anything(deployment: Deployment, damage: str) -> None:
     following(deployment)
     last_good = deployment.tasks()["1/tasks/2.json"]
