@@ -21,9 +21,14 @@ def small_disk(place: Path, *, kilobytes: int) -> Iterator[Path]:
         detach(place)
 
 
-def attach(disk: Path, place: Path) -> None:
-    """Mount the folder `disk` at `place`, as an external disk. Skips the test where mounting is not allowed."""
+@contextmanager
+def attached(disk: Path, place: Path) -> Iterator[None]:
+    """Have the folder `disk` mounted at `place`, as an external disk. Skips the test where mounting is not allowed."""
     _mount_or_skip("--bind", str(disk), str(place))
+    try:
+        yield
+    finally:
+        detach(place)
 
 
 def detach(place: Path) -> None:

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from tests.deployment import Deployment, digests, eventually, folded, journal_lines
-from tests.small_disks import attach, bound_by_permissions, detach, fill_up, make_read_only, small_disk
+from tests.small_disks import attached, bound_by_permissions, fill_up, make_read_only, small_disk
 from tests.system.following import goes_on, told
 
 
@@ -73,19 +73,14 @@ def test_what_lies_under_a_lost_mount_is_not_written_to(deployment: Deployment, 
     disk, place = tmp_path / "disk", deployment.target
     disk.mkdir()
     place.mkdir()
-    attach(disk, place)
-    try:
+    with attached(disk, place):
         deployment.start()
         deployment.wait_until_true()
-        detach(place)
-        deployment.database.annotate(2, "meanwhile")
-        eventually(lambda: deployment.errors().count("is it mounted?") >= 3, deployment.errors)
-        assert list(place.iterdir()) == []
-        attach(disk, place)
+    deployment.database.annotate(2, "meanwhile")
+    eventually(lambda: deployment.errors().count("is it mounted?") >= 3, deployment.errors)
+    assert list(place.iterdir()) == []
+    with attached(disk, place):
         goes_on(deployment)
-    finally:
-        if place.is_mount():
-            detach(place)
 
 
 def test_an_emptied_folder_is_filled_again(deployment: Deployment) -> None:
