@@ -59,7 +59,7 @@ def first_value(text: str, at: int) -> tuple[Json, int]:
 
 
 def document_of(value: Json, body: bytes, *, is_plain: bool) -> Document:
-    """A parsed value as a task. Raises TaskRejected when its structure is none that any format could read."""
+    """A parsed value as a task. Raises TaskRejected when it is none; what is inside its annotations, formats look at."""
     if not isinstance(value, dict) or type(value.get("id")) is not int:
         raise TaskRejected(f"no task: {_shown(value)} has no whole number as `id`", task=0)
     annotations = value.get("annotations")
@@ -69,13 +69,6 @@ def document_of(value: Json, body: bytes, *, is_plain: bool) -> Document:
     task = value["id"]
     _require(value.get("data"), dict, "its `data` is no object", task)
     _require(annotations, list, "its `annotations` are no list", task)
-    for annotation in annotations:
-        _require(annotation, dict, "an annotation is no object", task)
-        if annotation.get("result") is None:
-            annotation["result"] = []
-        _require(annotation["result"], list, "the `result` of an annotation is no list", task)
-        for region in annotation["result"]:
-            _require(region, dict, "a region is no object", task)
     return Document(value, body, is_plain)
 
 
