@@ -67,14 +67,11 @@ def document_of(value: Json, body: bytes, *, is_plain: bool) -> Document:
         annotations = value["annotations"] = value.pop("completions", None) or []
         is_plain = False
     task = value["id"]
-    _require(value.get("data"), dict, "its `data` is no object", task)
-    _require(annotations, list, "its `annotations` are no list", task)
+    if not isinstance(value.get("data"), dict):
+        raise TaskRejected(f"its `data` is no object: {_shown(value.get('data'))}", task=task)
+    if not isinstance(annotations, list):
+        raise TaskRejected(f"its `annotations` are no list: {_shown(annotations)}", task=task)
     return Document(value, body, is_plain)
-
-
-def _require(value: Json, kind: type, complaint: str, task: int) -> None:
-    if not isinstance(value, kind):
-        raise TaskRejected(f"{complaint}: {_shown(value)}", task=task)
 
 
 def _shown(value: Json) -> str:
