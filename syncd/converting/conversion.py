@@ -82,19 +82,21 @@ def _convert(
     """Guesses classes and columns by the first unit, which saves reading everything twice; surveys the rest if need be."""
     known = Surveyed(columns=set(chosen.columns(request.schema)))
     if has_names(chosen):
-        _survey(request, chosen, place, islice(elements.units(), 1), known)
+        _survey(request, chosen, place, islice(elements.units(), 1), known, workers=1)
     try:
         return _rendered(request, chosen, elements, place, gathered, advance, known)
     except MoreNames as more:
-        _survey(request, chosen, place, islice(elements.units(), more.done, None), known)
+        _survey(request, chosen, place, islice(elements.units(), more.done, None), known, workers=request.workers)
         return _rendered(request, chosen, elements, place, gathered, advance, known)
 
 
-def _survey(request: Request, chosen: Format, place: Staging, units: Iterable[Unit], known: Surveyed) -> None:
+def _survey(
+    request: Request, chosen: Format, place: Staging, units: Iterable[Unit], known: Surveyed, *, workers: int
+) -> None:
     """Adds what the units need to `known`."""
     last: int | None = None
-    with working(request.workers, _wish(request, chosen, Surveyed()), place.folder, None) as workers:
-        for surveyed in workers.survey(units):
+    with working(workers, _wish(request, chosen, Surveyed()), place.folder, None) as at_work:
+        for surveyed in at_work.survey(units):
             last = _follows(last, surveyed)
             known.classes |= surveyed.classes
             known.columns |= surveyed.columns

@@ -5,7 +5,7 @@ formats decide whether they can hold it, and a task that cannot be set aside by 
 """
 
 import json
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
@@ -19,8 +19,7 @@ _LONG_NUMBER = b"0" * _LONG
 _EXACT = json.JSONDecoder()
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """A task and its own JSON. `is_plain` is False when `body` says something else to some readers than `task` does."""
 
     task: TaskJson
