@@ -9,26 +9,20 @@ renamed users). Every candidate is compared by content token, so a touched but u
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from hashlib import blake2b
 from pathlib import Path
 from threading import Event
 from typing import Literal
 
-from syncd.errors import Misconfigured, TaskRejected
 from syncd.filesystem import filesystem_of, is_network
-from syncd.labelstudio import tables
-from syncd.labelstudio.document import document_of, token_of
 from syncd.model import DocumentShape, Project
-from syncd.sources import Gone, Memory, Read, Signals, chosen
+from syncd.sources import Memory, Read, Signals, chosen
 from syncd.sources import Settings as SourceSettings
 from syncd.sources._pace import Pace
+from syncd.sources._rows import READ
 from syncd.sources._sqlite_blocks import Blocks
 from syncd.sources._sqlite_database import Database
-from syncd.sources._sqlite_rows import QuickLook, Rows
+from syncd.sources._sqlite_rows import QuickLook, SqliteRows
 from syncd.targets import Finding
-
-READ = 256
-"""Tasks per read: under 10 ms for documents of a few kilobytes."""
 
 
 class Settings(SourceSettings):
@@ -44,22 +38,14 @@ class SqliteSource:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._database = Database(settings.path)
-        self._rows = Rows(self._database)
+        self._rows = SqliteRows(self._database)
 
     @property
     def where(self) -> str:
         return f"sqlite:{self.settings.path}"
 
     def identity(self) -> str:
-        """From the organisation and its creation, which a restored backup keeps."""
-        born: list[tuple[object, ...]] = []
-        if self._database.columns(tables.ORGANIZATION):
-            born = self._database.rows("SELECT id, created_at FROM organization ORDER BY id LIMIT 1")
-        if not born:
-            raise Misconfigured(
-                f"{self.where} has no organization to tell it from other ones; give it a name with `instance:`"
-            )
-        return "ls-" + blake2b(repr(born[0]).encode(), digest_size=6).hexdigest()
+        return self._rows.identity(self.where)
 
     def projects(self) -> Sequence[Project]:
         return chosen(self.settings.projects, self._rows.projects())
@@ -121,21 +107,7 @@ class SqliteSource:
         return self._database.file_id(), self._rows.shared_version()
 
     def read(self, tasks: Sequence[int], shape: DocumentShape) -> Iterator[Read]:
-        live = self._live()
-        shared = self._rows.shared()
-        for at in range(0, len(tasks), READ):
-            asked = tasks[at : at + READ]
-            found = self._rows.of_tasks(asked)
-            for task in asked:
-                rows = found.get(task)
-                if rows is None or rows.task[1] not in live:
-                    yield Gone(task)
-                    continue
-                try:
-                    yield document_of(rows, shared, shape)
-                except TaskRejected as rejected:
-                    rejected.token = token_of(rows, shared)
-                    yield rejected
+        return self._rows.documents(tasks, shape, self._live())
 
     def tasks(self, project: int) -> Iterator[int]:
         return self._rows.tasks_of_project(project)
