@@ -6,7 +6,7 @@ from hashlib import sha256
 import orjson
 
 from syncd.errors import Misconfigured, Unavailable
-from syncd.layout import LAYOUT_VERSION, MARKER, project_key, task_of_key
+from syncd.layout import LAYOUT_VERSION, MARKER, STATE, project_key, project_of_key, task_of_key
 from syncd.ledger import Ledger
 from syncd.ledger.lane import LaneLedger
 from syncd.ledger.settle import File, Line
@@ -46,14 +46,30 @@ def _check_marker(found: Stored, where: str, instance: str) -> None:
 
 def reconcile(target: Target, lane: LaneLedger) -> int:
     """Learn from a listing what this ledger cannot know: it was lost, or another writer was here. Returns what differed."""
+    projects: list[int] = []
 
     def files() -> Iterator[File]:
         for listed in target.list():
             found = task_of_key(listed.key)
             if found is not None:
                 yield File(found[1], found[0], listed.key, None, listed.etag, listed.size, listed.md5)
+            elif (project := project_of_key(listed.key)) is not None:
+                projects.append(project)
 
-    return lane.reconcile(files())
+    differing = lane.reconcile(files())
+    there = {project: target.get(project_key(project)) for project in projects}
+    lane.reconcile_published({p: sha256(found.body).digest() for p, found in there.items() if found and found.body})
+    return differing
+
+
+def last_claims(target: Target) -> str | None:
+    """state.json as readers know it: claims go on from there, whatever this ledger remembers."""
+    found = target.get(STATE)
+    try:
+        said = orjson.loads(found.body or b"") if found else None
+    except orjson.JSONDecodeError:
+        said = None
+    return orjson.dumps(said).decode() if isinstance(said, dict) else None
 
 
 class ProjectFiles:

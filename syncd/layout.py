@@ -39,6 +39,12 @@ def project_key(project: int) -> str:
     return f"{project}/project.json"
 
 
+def project_of_key(key: str) -> int | None:
+    """The project of a project.json's key; None for any other key."""
+    project = key.removesuffix("/project.json")
+    return int(project) if project.isdecimal() and key == project_key(int(project)) else None
+
+
 def journal_key(first: int, last: int) -> str:
     return f"{JOURNAL}{first:020}-{last:020}.jsonl"
 

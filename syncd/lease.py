@@ -46,8 +46,19 @@ class Lease:
         self._watched: tuple[object, float] | None = None
         self.other = ""
         """Who holds it, when it is not us."""
-        self.taken_over = False
-        """Whether another ledger wrote here before us: then ours does not know what is there."""
+        self._last: object = None
+
+    @property
+    def taken_over(self) -> bool:
+        """Whether our ledger may not know what is there: another one wrote last, or the lease is gone and more may be.
+
+        Stored with the lease until `know_all` is said, so that it outlives a crash.
+        """
+        return self._last != self._holder
+
+    def know_all(self) -> None:
+        """Our ledger knows now what is there; the next renewal says so."""
+        self._last = self._holder
 
     def remaining(self) -> float:
         """Seconds for which nobody else can have taken over."""
@@ -60,9 +71,10 @@ class Lease:
         """Try once to become the writer; False while another one is alive."""
         found = self._target.get(LEASE)
         if found is None:
+            self._last = None
             return self._put(None)
         says = _contents(found)
-        self.taken_over = says.get("last", says.get("holder")) != self._holder
+        self._last = says.get("last", says.get("holder"))
         if says.get("holder") in (self._holder, None):
             return self._put(found)
         self.other = f"{says.get('host')} (pid {says.get('pid')})"
@@ -120,7 +132,7 @@ class Lease:
         return orjson.dumps(
             {
                 "holder": holder,
-                "last": self._holder,
+                "last": self._last,
                 "host": socket.gethostname(),
                 "pid": os.getpid(),
                 "expires": expires.isoformat().replace("+00:00", "Z"),

@@ -80,21 +80,22 @@ class Pipeline:
 
     def carry_out(self, plan: Plan) -> None:
         """Write a plan and settle it. When the store fails midway, what is known to be there is settled first."""
-        result = Settlement(plan.number, held=plan.held, quarantined=list(plan.rejected), stored=plan.recognised)
+        result = Settlement(plan.number, held=plan.held, quarantined=list(plan.rejected))
+        for known in plan.recognised:
+            self._stored(known, known.file.etag, result)  # its journal line may have died with whoever wrote it
         fault_point("before in-flight mark")
-        touched = [p.before or p.file for p in plan.puts] + plan.deletes
+        touched = [p.file for p in plan.puts] + plan.deletes
         if touched:
-            self._lane.mark_in_flight(touched)
+            moved = [p.before for p in plan.puts if p.before and p.before.key != p.file.key]
+            self._lane.mark_in_flight(touched, moved)
             self._before_puts({p.file.project for p in plan.puts})
         fault_point("after in-flight mark")
         unknown = {f.task for f in touched}
         try:
             self._put(plan.puts, result, unknown)
             fault_point("after puts")
-            moved = [
-                p.before for p in plan.puts if p.before and p.before.key != p.file.key and p.file.task not in unknown
-            ]
-            self._delete([*moved, *plan.deletes], result, unknown)
+            self._delete(plan.deletes, result, unknown)
+            self._delete(self._left(plan, result, unknown), result, unknown)
             fault_point("after deletes")
         finally:
             result.settled = [(task, token) for task, token in plan.tokens.items() if task not in unknown]
@@ -114,10 +115,17 @@ class Pipeline:
                 result.quarantined.append((put.file.task, put.file.project, outcome.reason))
                 unknown.discard(put.file.task)
 
+    def _left(self, plan: Plan, result: Settlement, unknown: set[int]) -> list[File]:
+        """What tasks left at other keys, now that they are at their new one, or gone. They are not settled before it goes."""
+        set_aside = {task for task, _, _ in result.quarantined}
+        left = self._lane.left(plan.tokens.keys() - unknown - set_aside)
+        unknown.update(f.task for f in left)
+        return left
+
     def _stored(self, put: Put, etag: str | None, result: Settlement) -> None:
         file = replace(put.file, etag=etag)
         result.stored.append(file)
-        if put.before is None or put.before.size < 0 or put.before.project != file.project:
+        if put.before is None or put.before.size < 0 or put.before.key != file.key:
             result.created[file.project] = result.created.get(file.project, 0) + 1
         result.lines.append(
             Line("put", "task", file.key, file.project, file.task, file.digest, etag, put.object.source_version)
@@ -169,7 +177,8 @@ class Pipeline:
 
     def _count(self, plan: Plan, result: Settlement) -> None:
         done = self.totals
-        done.written += sum(1 for line in result.lines if line.op == "put")
+        written = sum(1 for line in result.lines if line.op == "put") - len(plan.recognised)
+        done.written += written
         done.deleted += sum(1 for line in result.lines if line.op == "delete")
         done.bytes += sum(f.size for f in result.stored if f.digest is not None)
         done.unchanged += plan.unchanged
@@ -179,7 +188,7 @@ class Pipeline:
                 "batch settled",
                 target=self.planner.settings.name,
                 tasks=len(plan.tasks()),
-                written=sum(1 for line in result.lines if line.op == "put"),
+                written=written,
                 deleted=len(result.deleted),
                 unchanged=plan.unchanged,
                 set_aside=len(result.quarantined),

@@ -42,8 +42,8 @@ class Plan:
     tokens: dict[int, bytes | None] = field(default_factory=dict)
     puts: list[Put] = field(default_factory=list)
     deletes: list[File] = field(default_factory=list)
-    recognised: list[File] = field(default_factory=list)
-    """Files whose body was found to be right already, though the ledger did not know."""
+    recognised: list[Put] = field(default_factory=list)
+    """Objects that were found to be right already, though the ledger did not know."""
     unchanged: int = 0
     held: list[int] = field(default_factory=list)
     rejected: list[tuple[int, int, str]] = field(default_factory=list)
@@ -107,13 +107,11 @@ class Planner:
     def _compare(self, plan: Plan, document: TaskDocument, body: bytes, file: File | None, can: Capabilities) -> None:
         hashed = sha256(body)
         key = task_key(document.project, document.task, self.settings.layout)
-        now = File(document.task, document.project, key, hashed.digest(), file.etag if file else None, len(body))
-        if file is not None and file.key == key and self._holds(file, body, hashed.digest()):
-            plan.unchanged += 1
-            if file.digest is None:
-                plan.recognised.append(now)
-            return
         same_key = file is not None and file.key == key
+        if file is not None and same_key and file.digest == hashed.digest():
+            plan.unchanged += 1
+            return
+        now = File(document.task, document.project, key, hashed.digest(), file.etag if file else None, len(body))
         stored = Object(
             key,
             body,
@@ -122,12 +120,15 @@ class Planner:
             if_match=file.etag if file and same_key and can.if_match else None,
             if_absent=file is None and can.create_if_absent,
         )
-        plan.puts.append(Put(stored, now, file))
+        put = Put(stored, now, file)
+        if file is not None and same_key and file.digest is None and self._holds(file, body, hashed.digest()):
+            plan.unchanged += 1
+            plan.recognised.append(put)
+        else:
+            plan.puts.append(put)
 
     def _holds(self, file: File, body: bytes, digest: bytes) -> bool:
-        """Whether the object is known to hold this body: by our digest, by a listing's size and checksum, or by a look."""
-        if file.digest is not None:
-            return file.digest == digest
+        """Whether an object of which we know no digest holds this body: by a listing's size and checksum, or by a look."""
         if file.size != len(body):
             return False
         if file.md5 is not None:
@@ -138,6 +139,11 @@ class Planner:
             return found is not None and found.body == body
         return found is not None and found.digest == f"sha256:{digest.hex()}"
 
+    def _source_is_empty(self) -> bool:
+        """Asked of the source itself: it signals many deletions little by little, and the first of them look harmless."""
+        projects = self._source.projects()
+        return all(next(iter(self._source.tasks(project.id)), None) is None for project in projects)
+
     def _let_go(self, plan: Plan, leaving: Sequence[File], released: Collection[int]) -> None:
         if self.settings.deletes == "keep" or not leaving:
             return
@@ -146,7 +152,7 @@ class Planner:
             for file in leaving:
                 del plan.tokens[file.task]
             return
-        empty = not self._ledger.seen_any()
+        empty = self._source_is_empty()
         asking = Counter(f.project for f in leaving if f.task not in released)
         ratio = self.settings.max_delete_ratio
         stopped = {

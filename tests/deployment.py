@@ -164,6 +164,11 @@ class Deployment:
         """Until the target says that everything committed by now is visible; its claims."""
         return eventually(self.true_from_now(), lambda: f"{self.claims()} {self.errors()[-2000:]}", seconds=seconds)
 
+    def holder(self) -> int | None:
+        """The pid in the ledger's lock file: of the process that owns it, or owned it last."""
+        lock = self.state.with_name(self.state.name + ".lock")
+        return int(lock.read_text() or 0) if lock.exists() else None
+
     def in_flight(self) -> set[str]:
         """Keys of which the ledger does not know what is there: a write was under way when the process died."""
         if not self.state.exists():
@@ -187,9 +192,9 @@ def rendered(database: Path, shape: DocumentShape) -> dict[str, bytes]:
         source.close()
 
 
-def journal_lines(target: Path) -> Iterator[dict[str, Any]]:
+def journal_lines(target: Path, *, after: int = 0) -> Iterator[dict[str, Any]]:
     """The journal's lines in order; fails where numbers have a gap or an overlap, or an object's name lies."""
-    last = 0
+    last = after
     for path in sorted((target / "_syncd/journal").glob("*.jsonl")):
         lines = [json.loads(line) for line in path.read_text().splitlines()]
         numbers = [line["seq"] for line in lines]
@@ -222,7 +227,8 @@ def strays(target: Path) -> list[str]:
 
 def _in_flight(state: Path) -> set[str]:
     with contextlib.closing(sqlite3.connect(state)) as ledger:
-        lanes = [row[0] for row in ledger.execute("SELECT id FROM lanes")]
+        made = ledger.execute("SELECT 1 FROM sqlite_master WHERE name = 'lanes'").fetchone()
+        lanes = [row[0] for row in ledger.execute("SELECT id FROM lanes")] if made else []
         sql = "SELECT key FROM written_{} WHERE digest IS NULL"
         return {row[0] for lane in lanes for row in ledger.execute(sql.format(lane))}
 

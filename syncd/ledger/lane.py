@@ -1,6 +1,7 @@
 """One lane's part of the ledger: what this target still owes, what it holds, what is set aside."""
 
 import json
+import sqlite3
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -136,15 +137,40 @@ class LaneLedger:
         rows = self._read(sql + "WHERE task IN (SELECT value FROM json_each(?))", (json.dumps(list(tasks)),))
         return {row[0]: File(*row) for row in rows}
 
-    def mark_in_flight(self, files: Iterable[File]) -> None:
-        """Before the first request: nothing is known any more of these keys, until an answer says so."""
+    def mark_in_flight(self, files: Sequence[File], moved: Sequence[File] = ()) -> None:
+        """Before the first request: nothing is known any more of these keys, until an answer says so.
+
+        `moved` are files that tasks leave at other keys, to be deleted (`left`): nothing is forgotten if we die in between.
+        """
         rows = [(f.task, f.project, f.key) for f in files]
         with self.ledger.transaction() as t:
             t.executemany(
+                f"INSERT OR IGNORE INTO left_{self.id} VALUES (?, ?, ?, ?)",
+                [(f.key, f.task, f.project, f.size) for f in moved],
+            )
+            t.executemany(
                 f"INSERT INTO written_{self.id} (task, project, key, size) VALUES (?, ?, ?, -1) "
-                "ON CONFLICT (task) DO UPDATE SET digest = NULL, md5 = NULL",
+                "ON CONFLICT (task) DO UPDATE SET digest = NULL, md5 = NULL, project = excluded.project, key = excluded.key, "
+                "etag = iif(key = excluded.key, etag, NULL), size = iif(key = excluded.key, size, -1)",
                 rows,
             )
+            self._take_again(t, files)
+
+    def _take_again(self, t: sqlite3.Connection, files: Sequence[File]) -> None:
+        """A key that was left and is written again is left no more, nor counted twice."""
+        if not t.execute(f"SELECT EXISTS (SELECT 1 FROM left_{self.id})").fetchone()[0]:
+            return
+        for f in files:
+            sql = f"DELETE FROM left_{self.id} WHERE key = ? RETURNING project, size"
+            for project, size in t.execute(sql, (f.key,)).fetchall():
+                if size >= 0:
+                    t.execute(f"UPDATE files_{self.id} SET tasks = tasks - 1 WHERE project = ?", (project,))
+
+    def left(self, tasks: Collection[int]) -> list[File]:
+        """The files that these tasks left at other keys."""
+        sql = f"SELECT task, project, key, size FROM left_{self.id} WHERE task IN (SELECT value FROM json_each(?))"
+        rows = self._read(sql, (json.dumps(list(tasks)),))
+        return [File(task, project, key, None, None, size) for task, project, key, size in rows]
 
     def reconcile(self, listed: Iterable[File]) -> int:
         """Believe a listing: files that are new, gone or another version are looked at again. Returns how many."""
@@ -159,14 +185,21 @@ class LaneLedger:
                 "WHERE true ON CONFLICT (task) DO UPDATE SET project = excluded.project, key = excluded.key, "
                 "etag = excluded.etag, size = excluded.size, md5 = excluded.md5 WHERE size = -1"
             )
+            t.execute(f"DELETE FROM left_{self.id}")
+            t.execute(
+                f"INSERT INTO left_{self.id} SELECT l.key, l.task, l.project, l.size FROM listed_{self.id} AS l "
+                f"JOIN written_{self.id} AS w ON w.task = l.task AND w.key <> l.key"
+            )
             t.execute(f"DELETE FROM listed_{self.id}")
             t.execute(f"DELETE FROM files_{self.id}")
             t.execute(
-                f"INSERT INTO files_{self.id} SELECT project, count(*) FROM written_{self.id} WHERE size >= 0 GROUP BY 1"
+                f"INSERT INTO files_{self.id} SELECT project, count(*) FROM (SELECT project FROM written_{self.id} "
+                f"WHERE size >= 0 UNION ALL SELECT project FROM left_{self.id}) GROUP BY 1"
             )
             differing = t.execute(
                 f"INSERT INTO dirty_{self.id} (task, project, first, last, urgency) "
                 f"SELECT task, project, ?1, ?1, 0 FROM written_{self.id} WHERE digest IS NULL "
+                f"OR task IN (SELECT task FROM left_{self.id}) "
                 "ON CONFLICT (task) DO UPDATE SET urgency = 0",
                 (self.ledger.number,),
             )
@@ -299,6 +332,12 @@ class LaneLedger:
     def published(self) -> dict[int, bytes]:
         """Project → digest of its project.json as last stored."""
         return dict(self._read(f"SELECT project, digest FROM published_{self.id}"))
+
+    def reconcile_published(self, digests: Mapping[int, bytes]) -> None:
+        """Believe what was found: project → digest of the project.json that is there."""
+        with self.ledger.transaction() as t:
+            t.execute(f"DELETE FROM published_{self.id}")
+            t.executemany(f"INSERT INTO published_{self.id} VALUES (?, ?)", list(digests.items()))
 
     def keep_published(self, project: int, digest: bytes | None, line: Line) -> None:
         """project.json was stored (or, with None, deleted)."""

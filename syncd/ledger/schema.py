@@ -1,6 +1,6 @@
 """The ledger's tables. Task is an INTEGER PRIMARY KEY everywhere: rowid tables are half the size and three times the speed."""
 
-VERSION = 1
+VERSION = 2
 
 SHARED_TABLES = (
     "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
@@ -14,7 +14,7 @@ SHARED_TABLES = (
     "journal_stored INTEGER NOT NULL DEFAULT 0, state TEXT, error TEXT, error_at TEXT)",
 )
 
-LANE = ("dirty", "written", "quarantine", "outbox", "journal", "files", "moves", "published", "listed")
+LANE = ("dirty", "written", "quarantine", "outbox", "journal", "files", "moves", "published", "listed", "left")
 
 LANE_TABLES = (
     # first, last: numbers of the batches that signalled the task. held: a deletion that the brake stopped;
@@ -39,6 +39,9 @@ LANE_TABLES = (
     # A listing under way, to be compared with `written`.
     "CREATE TABLE listed_{lane} (task INTEGER NOT NULL, project INTEGER NOT NULL, key TEXT NOT NULL, etag TEXT, "
     "size INTEGER NOT NULL, md5 TEXT, PRIMARY KEY (task, key)) WITHOUT ROWID",
+    # The file that a task had at another key (another project, another layout), until it is deleted.
+    "CREATE TABLE left_{lane} (key TEXT PRIMARY KEY, task INTEGER NOT NULL, project INTEGER NOT NULL, "
+    "size INTEGER NOT NULL) WITHOUT ROWID",
     # project.json as it was last stored.
     "CREATE TABLE published_{lane} (project INTEGER PRIMARY KEY, digest BLOB NOT NULL)",
 )

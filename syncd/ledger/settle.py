@@ -84,6 +84,7 @@ def settle(ledger: Ledger, lane: int, batch: Settlement) -> None:
         t.executemany(
             f"DELETE FROM written_{lane} WHERE task = ? AND key = ?", [(f.task, f.key) for f in batch.deleted]
         )
+        t.executemany(f"DELETE FROM left_{lane} WHERE key = ?", [(f.key,) for f in batch.deleted])
         _set_aside(t, lane, batch)
         _clean(t, lane, batch)
         _count(t, lane, batch)
