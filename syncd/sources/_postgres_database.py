@@ -59,7 +59,7 @@ class Database:
         self._local = threading.local()
         self._lock = threading.Lock()
         self._opened: list[psycopg.Connection[Any]] = []
-        self._types: dict[str, dict[str, str]] = {}
+        self._types: Mapping[str, Mapping[str, str]] = {}
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """All rows of one statement, in the snapshot that is open or in one of its own."""
@@ -88,21 +88,26 @@ class Database:
                 connection.execute("ROLLBACK")
 
     def columns(self, table: Table) -> frozenset[str]:
-        if not self._types:
-            self._types = self._discovered()
-        return frozenset(self._types.get(table.name, ()))
+        return frozenset((self._types or self.schema()).get(table.name, ()))
+
+    def schema(self) -> Mapping[str, Mapping[str, str]]:
+        """Table → column → type as they are now: a release of Label Studio's may add columns at any time."""
+        self._types = found = self._discovered()
+        return found
 
     def select(self, table: Table, expressions: Mapping[str, str] = MappingProxyType({})) -> str:
-        present = self.columns(table)
+        types = (self._types or self.schema()).get(table.name, {})
         typed = {
             name: _EXPRESSIONS[kind].format(f"{table.name}.{name}")
-            for name, kind in self._types[table.name].items()
+            for name, kind in types.items()
             if kind in _EXPRESSIONS
         }
-        return table.select(present, {**typed, **expressions})
+        return table.select(frozenset(types), {**typed, **expressions})
 
     def among(self, ids: Collection[int]) -> tuple[str, tuple[object, ...]]:
-        return "= ANY (?)", (list(ids),)
+        return "= ANY (?::bigint[])", (
+            f"{{{','.join(map(str, ids))}}}",
+        )  # the driver's own arrays take four times as long
 
     def close(self) -> None:
         with self._lock:

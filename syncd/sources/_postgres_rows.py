@@ -8,6 +8,7 @@ only say how far back an index has to be read: to the newest look before which n
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import blake2b
 from typing import Any
 
 from syncd.labelstudio import tables
@@ -53,7 +54,12 @@ class PostgresRows(Rows):
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
+        self._postgres = database
         self._projects: tuple[tuple[Any, ...], list[tuple[Any, ...]]] | None = None
+
+    def shared_version(self) -> bytes:
+        columns = sorted((table, sorted(types.items())) for table, types in self._postgres.schema().items())
+        return super().shared_version() + blake2b(repr(columns).encode(), digest_size=16).digest()
 
     def _project_rows(self) -> list[tuple[Any, ...]]:
         version = self._database.rows(f"SELECT count(*), sum({ROW_VERSION.format('project')})::text FROM project")[0]
@@ -116,6 +122,6 @@ class QuickLook:
         self._marks.append(now)
         return fresh
 
-    def held_since(self) -> timedelta:
+    def held_for(self) -> timedelta:
         """For how long a transaction has kept the look from moving on."""
         return self._marks[-1].at - self._marks[0].at

@@ -72,15 +72,15 @@ def test_what_an_annotator_says_is_in_the_document(studio: Studio, watcher: Watc
     assert "this" in choices(watcher, task)
 
 
-OF_IT = "WHERE task_id = ?"
+ANNOTATIONS, OF_IT = "UPDATE task_completion SET", "WHERE task_id = ?"
 
 QUIET: dict[str, Edit] = {
     "annotations are deleted": lambda e, t: e.delete_annotation(e.value("SELECT id FROM task_completion WHERE task_id = ?", t)),
     "annotations are deleted in the shell": lambda e, t: e.delete_annotations_quietly(t),
-    "ground truth is cleared on a sibling": lambda e, t: e.run(f"UPDATE task_completion SET ground_truth = NOT ground_truth {OF_IT}", t),
+    "ground truth is cleared on a sibling": lambda e, t: e.run(f"{ANNOTATIONS} ground_truth = NOT ground_truth {OF_IT}", t),
     "duplicates are removed": lambda e, t: e.move_annotations(t, e.labelled(BOXES)[0]),
     "a data column is added": lambda e, t: e.bulk_update_data(BOXES, "added"),
-    "an annotation is skipped": lambda e, t: e.run(f"UPDATE task_completion SET was_cancelled = NOT was_cancelled {OF_IT}", t),
+    "an annotation is skipped": lambda e, t: e.run(f"{ANNOTATIONS} was_cancelled = NOT was_cancelled {OF_IT}", t),
 }  # fmt: skip
 
 

@@ -6,17 +6,18 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 import yaml
+from structlog.testing import capture_logs
 
 from syncd.errors import Misconfigured, SyncdError, Unavailable
 from syncd.model import DocumentShape, TaskDocument
-from syncd.sources import Source
+from syncd.sources import Source, _postgres_following
 from tests.contract.labelstudios.postgres15 import source
 from tests.deployment import SYNCD, eventually
 from tests.labelstudio_database import long_ago
@@ -117,6 +118,24 @@ def test_a_transaction_that_commits_late_is_not_lost(
             eventually(lambda n=n: f"meanwhile {n}".encode() in watcher.documents[early])
         assert b'"late"' not in watcher.documents[late]
     eventually(lambda: b'"late"' in watcher.documents[late])
+
+
+def test_a_transaction_that_stays_open_for_long_is_told(
+    database: LabelStudioPostgres, watch: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_postgres_following, "LONG", timedelta(seconds=0.5))
+    task = database.labelled(BOXES)[0]
+    with capture_logs() as logged:
+        watch()
+        with psycopg.connect(database.server.dsn(database.name, user="postgres")) as slow:
+            slow.execute("UPDATE task SET meta = '{}' WHERE id = %s", [task])
+
+            def told() -> bool:
+                database.run("UPDATE htx_user SET last_activity = now()")
+                return any(event["event"].startswith("a long transaction") for event in logged)
+
+            eventually(told)
+    assert len([event for event in logged if event["log_level"] == "warning"]) == 1
 
 
 def test_an_annotation_is_seen_at_once(database: LabelStudioPostgres, watch: Callable[..., Watcher]) -> None:
@@ -309,6 +328,15 @@ def test_a_release_without_some_columns_reads_still(database: LabelStudioPostgre
         documents = [json.loads(d.body) for d in older.read(tasks, ALL) if isinstance(d, TaskDocument) and d.body]
     assert len(documents) == len(tasks) > 200
     assert {(d["allow_skip"], str(d["meta"])) for d in documents} == {(True, "{}")}
+
+
+def test_an_upgrade_that_adds_a_column_is_seen(database: LabelStudioPostgres, watch: Callable[..., Watcher]) -> None:
+    database.run("ALTER TABLE task DROP COLUMN allow_skip")
+    watcher = watch()
+    task = database.labelled(BOXES)[0]
+    assert b'"allow_skip":true' in watcher.documents[task]
+    database.run("ALTER TABLE task ADD COLUMN allow_skip boolean DEFAULT false")
+    assert b'"allow_skip":false' in watcher.level(swept=True)[task]
 
 
 # --- the whole way -----------------------------------------------------------------------------------------------
