@@ -57,7 +57,7 @@ class Following:
         self._start, self._shared = rows.moment(), rows.shared_version()
         self._quick, self._versions = QuickLook(rows, self._start), Versions(database)
         self._versions.learn()
-        self._looked: object = self._start.state
+        self._looked = Look(self._start.state, every=0)
         self._written = Look(self._start.state, every=settings.id_sweep_seconds)
         self._swept = Look(self._start.state, every=settings.sweep_minutes * 60)
         self._warned = False
@@ -67,7 +67,7 @@ class Following:
         through = self._rows.true_through(datetime.now(UTC))  # before the snapshot, which then shows as much
         now = self._rows.moment()
         self.over = now.server != self._start.server
-        if not self.over and now.state != self._looked:
+        if not self.over and self._looked.due(now.state):
             yield from self._quickly(now)
         if not self.over and self._written.due(now.state):
             yield from self._by_version(now)
@@ -77,8 +77,8 @@ class Following:
             yield Signals(synced=through, swept=through if now.state == self._swept.state else None)
 
     def _quickly(self, now: Moment) -> Iterator[Signals]:
-        self._looked = now.state
-        tasks = sorted(self._quick.look(now))
+        began, tasks = time.monotonic(), sorted(self._quick.look(now))
+        self._looked.done(now.state, began=began)
         yield Signals(projects=chosen(self._settings.projects, self._rows.projects()))
         for at in range(0, len(tasks), READ):
             yield Signals(self._rows.compare_tasks(tasks[at : at + READ], self._memory, self._live()))

@@ -20,6 +20,9 @@ CLOCK_MARGIN = timedelta(seconds=120)
 
 MARKS = 256
 
+MOST = 10_000
+"""Rows per quick look and table: what a bulk action writes beyond is left to the look at all versions."""
+
 ROW_VERSION = "hashtextextended({0}.xmin::text || {0}.ctid::text, 0)"
 """Differs with every INSERT and UPDATE of a row, whatever that changed; VACUUM FULL moves it too, which costs only a look."""
 
@@ -91,13 +94,13 @@ class PostgresRows(Rows):
         """(task, row version) of the tasks touched and annotations added since `last`, of a look that `bound` reaches back to."""
         xid = last.open_from % 2**32
         yield from self._database.rows(
-            f"SELECT id, xmin::text || ctid::text FROM task WHERE updated_at >= ? AND {_NEW.format('task')}",
-            (bound.at - CLOCK_MARGIN, xid),
+            f"SELECT id, xmin::text || ctid::text FROM task WHERE updated_at >= ? AND {_NEW.format('task')} LIMIT ?",
+            (bound.at - CLOCK_MARGIN, xid, MOST),
         )
         yield from self._database.rows(
             f"SELECT task_id, xmin::text || ctid::text FROM {tables.ANNOTATION.name} "
-            f"WHERE id > ? AND task_id IS NOT NULL AND {_NEW.format(tables.ANNOTATION.name)}",
-            (bound.last_annotation, xid),
+            f"WHERE id > ? AND task_id IS NOT NULL AND {_NEW.format(tables.ANNOTATION.name)} LIMIT ?",
+            (bound.last_annotation, xid, MOST),
         )
 
 
