@@ -41,7 +41,7 @@ _EXPRESSIONS = {
 
 _COLUMNS = """
     SELECT c.relname::text, a.attname::text, format_type(a.atttypid, NULL), has_column_privilege(c.oid, a.attnum, 'SELECT'),
-        n.nspname::text
+        n.nspname::text, current_user::text
     FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.oid IN (SELECT to_regclass(name) FROM unnest(?::text[]) AS name) AND a.attnum > 0 AND NOT a.attisdropped"""
 
@@ -55,9 +55,7 @@ class Database:
             self._conninfo = make_conninfo("", **{**DEFAULTS, **given, "client_encoding": "utf8"})
         except psycopg.Error as error:
             raise explained(error, "PostgreSQL") from error
-        host, port = given.get("host", "localhost"), given.get("port", 5432)
-        self.where = f"postgres:{host}:{port}/{given.get('dbname') or given.get('user') or ''}"
-        self.user = str(given.get("user") or "syncd")
+        self.where = _where(given)
         self._local = threading.local()
         self._lock = threading.Lock()
         self._opened: list[psycopg.Connection[Any]] = []
@@ -150,20 +148,21 @@ class Database:
     def _discovered(self) -> dict[str, dict[str, str]]:
         """Table → column → type. Raises Misconfigured when a table is no Label Studio's, or may not be read."""
         found: dict[str, dict[str, str]] = {}
-        forbidden: dict[str, str] = {}
+        forbidden: set[str] = set()
+        role = ""
         wanted = {t.name: {*t.columns, "file_upload_id"} for t in tables.ALL}
         for row in self.rows(_COLUMNS, ([t.name for t in tables.ALL],)):
-            table, column, kind, schema = (row[n].decode() for n in (0, 1, 2, 4))
+            table, column, kind, schema, role = (row[n].decode() for n in (0, 1, 2, 4, 5))
             if column in wanted[table]:
                 found.setdefault(table, {})[column] = kind
                 if not row[3]:
-                    forbidden[table] = f"{schema}.{table}"
+                    forbidden.add(f"{schema}.{table}")
         self._require_label_studio(found)
         if forbidden:
-            names = ", ".join(sorted(forbidden.values()))
+            names = ", ".join(sorted(forbidden))
             raise Misconfigured(
-                f"{self.where}: the role {self.user} may not read {names}. "
-                f"Run there: GRANT SELECT ON {names} TO {self.user};  (all that syncd needs: deploy/policies/postgres.sql)"
+                f"{self.where}: the role {role} may not read {names}. "
+                f"Run there: GRANT SELECT ON {names} TO {role};  (all that syncd needs: deploy/policies/postgres.sql)"
             )
         return found
 
@@ -175,5 +174,12 @@ class Database:
                 what = f"table {table.name}" if not present else f"column {table.name}.{lost[0]}"
                 raise Misconfigured(
                     f"{self.where} is not a Label Studio database that syncd can read: it has no {what}. Name Label Studio's "
-                    "database in `source.dsn`, and its schema with options=-csearch_path=NAME where that is not public"
+                    "database in `source.dsn`; where its schema is not public: ALTER ROLE … SET search_path = NAME"
                 )
+
+
+def _where(given: Mapping[str, Any]) -> str:
+    """The server and the database that a DSN and libpq's environment name together."""
+    defaults = {o.keyword.decode(): (o.val or b"").decode() for o in psycopg.pq.Conninfo.get_defaults()}
+    host, port, name, user = (given.get(key) or defaults[key] for key in ("host", "port", "dbname", "user"))
+    return f"postgres:{host or 'localhost'}:{port}/{name or user}"
