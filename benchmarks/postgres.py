@@ -75,7 +75,7 @@ def grown(server: Postgres, tasks: int) -> LabelStudioPostgres:
 def looks(database: LabelStudioPostgres) -> None:
     """What each of the daemon's looks costs, at rest."""
     with closing(Database(database.dsn)) as opened:
-        rows, versions = PostgresRows(opened), Versions(opened)
+        rows, versions = PostgresRows(opened, "all"), Versions(opened)
         quick = QuickLook(rows, rows.moment())
         print(f"{'quick look':32} {timed(lambda: quick.look(rows.moment())) * 1000:10.1f} ms")
         versions.learn()

@@ -11,17 +11,17 @@ from threading import Event
 
 import structlog
 
-from syncd.sources import Memory, Signals, chosen
-from syncd.sources._pace import Pace
+from syncd.sources import Memory, Signals
 from syncd.sources._postgres_database import Database
 from syncd.sources._postgres_rows import Moment, PostgresRows, QuickLook
 from syncd.sources._postgres_versions import Versions
+from syncd.sources._sweep import RollingSweep
 from syncd.sources.postgres import Settings
 
 log = structlog.get_logger()
 
-READ = 1024
-"""Tasks per compared range: few round trips, and still tens of milliseconds."""
+BATCH = 1024
+"""Tasks compared at once when many moved: few round trips, and still tens of milliseconds."""
 
 LONG = timedelta(minutes=5)
 """A transaction that is open for longer is worth a warning."""
@@ -53,52 +53,55 @@ class Following:
     def __init__(self, settings: Settings, database: Database, rows: PostgresRows, memory: Memory, stop: Event) -> None:
         self.over = False
         """The server is another one, or what every document draws from has changed: begin anew."""
-        self._settings, self._rows, self._memory, self._stop = settings, rows, memory, stop
+        self._rows, self._memory, self._stop = rows, memory, stop
         self._start, self._shared = rows.moment(), rows.shared_version()
         self._quick, self._versions = QuickLook(rows, self._start), Versions(database)
         self._versions.learn()
         self._looked = Look(self._start.state, every=0)
         self._written = Look(self._start.state, every=settings.id_sweep_seconds)
-        self._swept = Look(self._start.state, every=settings.sweep_minutes * 60)
+        self._state: object = self._start.state
+        every = settings.sweep_minutes * 60
+        self._sweep = RollingSweep(rows, memory, every=every, swept_at=self._start.state, clock=self._through)
         self._warned = False
 
     def look(self) -> Iterator[Signals]:
         """Whatever is due, and what that proves."""
-        through = self._rows.true_through(datetime.now(UTC))  # before the snapshot, which then shows as much
+        through = self._through()  # before the snapshot, which then shows as much
         now = self._rows.moment()
-        self.over = now.server != self._start.server
+        self.over, self._state = now.server != self._start.server, now.state
         if not self.over and self._looked.due(now.state):
             yield from self._quickly(now)
         if not self.over and self._written.due(now.state):
             yield from self._by_version(now)
-        if not self.over and self._swept.due(now.state):
-            yield from self._by_content(now)
         if not self.over and now.state == self._written.state:
-            yield Signals(synced=through, swept=through if now.state == self._swept.state else None)
+            yield Signals(synced=through, swept=through if self._sweep.proves(now.state) else None)
+        if not self.over:
+            yield from self._sweep.step(now.state)
+
+    def rest(self) -> float:
+        """Seconds until the rolling sweep's next turn; infinite when it has none."""
+        return self._sweep.rest(self._state)
+
+    def _through(self) -> datetime | None:
+        return self._rows.true_through(datetime.now(UTC))
 
     def _quickly(self, now: Moment) -> Iterator[Signals]:
         began, tasks = time.monotonic(), sorted(self._quick.look(now))
         self._looked.done(now.state, began=began)
-        yield Signals(projects=chosen(self._settings.projects, self._rows.projects()))
-        for at in range(0, len(tasks), READ):
-            yield Signals(self._rows.compare_tasks(tasks[at : at + READ], self._memory, self._live()))
+        yield Signals(projects=self._rows.projects())
+        for at in range(0, len(tasks), BATCH):
+            yield Signals(self._rows.compare_tasks(tasks[at : at + BATCH], self._memory))
         self._warn()
 
     def _by_version(self, now: Moment) -> Iterator[Signals]:
-        began, live = time.monotonic(), self._live()
+        began = time.monotonic()
         if self._rows.shared_version() != self._shared:
             self.over = True
             return
         for span in self._versions.differing(self._stop):
-            yield Signals(self._rows.compare(*span, self._memory, live))
+            yield Signals(self._rows.compare(*span, self._memory))
         if not self._stop.is_set():  # else it may have been cut short, and proves nothing
             self._written.done(now.state, began=began)
-
-    def _by_content(self, now: Moment) -> Iterator[Signals]:
-        began = time.monotonic()
-        yield from compared(self._rows, self._memory, self._live(), Pace(self._stop, share=0.1))
-        if not self._stop.is_set():
-            self._swept.done(now.state, began=began)
 
     def _warn(self) -> None:
         held = self._quick.held_for() > LONG
@@ -109,14 +112,3 @@ class Following:
                 way_out="find it in pg_stat_activity; nothing is lost, the sweeps see everything",
             )
         self._warned = held
-
-    def _live(self) -> frozenset[int]:
-        return frozenset(project.id for project in chosen(self._settings.projects, self._rows.projects()))
-
-
-def compared(rows: PostgresRows, memory: Memory, live: frozenset[int], pace: Pace) -> Iterator[Signals]:
-    """Every task's content, compared with what is remembered; ends early when it is time to stop."""
-    for first, last in rows.spans(memory, READ):
-        if not pace.breathe():
-            return
-        yield Signals(rows.compare(first, last, memory, live), urgency="backfill")

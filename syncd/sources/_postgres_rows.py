@@ -12,8 +12,9 @@ from hashlib import blake2b
 from typing import Any
 
 from syncd.labelstudio import tables
+from syncd.sources import ProjectChoice
 from syncd.sources._postgres_database import Database
-from syncd.sources._rows import Rows
+from syncd.sources._rows import ProjectRow, Rows
 
 CLOCK_MARGIN = timedelta(seconds=120)
 """How far clocks may differ, and a time lie before its transaction has an id, for the quick look. The id sweep does not care."""
@@ -55,16 +56,16 @@ class Moment:
 class PostgresRows(Rows):
     """Task rows; the projects, whose label configurations are large, are read anew only when one was written."""
 
-    def __init__(self, database: Database) -> None:
-        super().__init__(database)
+    def __init__(self, database: Database, choice: ProjectChoice) -> None:
+        super().__init__(database, choice)
         self._postgres = database
-        self._projects: tuple[tuple[Any, ...], list[tuple[Any, ...]]] | None = None
+        self._projects: tuple[tuple[Any, ...], list[ProjectRow]] | None = None
 
     def shared_version(self) -> bytes:
         columns = sorted((table, sorted(types.items())) for table, types in self._postgres.schema().items())
         return super().shared_version() + blake2b(repr(columns).encode(), digest_size=16).digest()
 
-    def _project_rows(self) -> list[tuple[Any, ...]]:
+    def _project_rows(self) -> list[ProjectRow]:
         version = self._database.rows(f"SELECT count(*), sum({ROW_VERSION.format('project')})::text FROM project")[0]
         if self._projects is None or self._projects[0] != version:
             self._projects = version, super()._project_rows()

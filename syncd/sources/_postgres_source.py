@@ -8,10 +8,9 @@ from datetime import UTC, datetime
 from threading import Event
 
 from syncd.model import DocumentShape, Project
-from syncd.sources import Memory, Read, Signals, chosen
-from syncd.sources._pace import Pace
+from syncd.sources import Memory, Read, Signals
 from syncd.sources._postgres_database import Database
-from syncd.sources._postgres_following import Following, compared
+from syncd.sources._postgres_following import BATCH, Following
 from syncd.sources._postgres_rows import PostgresRows
 from syncd.sources.postgres import Settings
 from syncd.targets import Finding
@@ -26,7 +25,7 @@ class PostgresSource:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._database = Database(settings.dsn.get_secret_value())
-        self._rows = PostgresRows(self._database)
+        self._rows = PostgresRows(self._database, settings.projects)
 
     @property
     def where(self) -> str:
@@ -36,24 +35,26 @@ class PostgresSource:
         return self._rows.identity(self.where)
 
     def projects(self) -> Sequence[Project]:
-        return chosen(self.settings.projects, self._rows.projects())
+        return self._rows.projects()
 
     def sweep(self, memory: Memory, stop: Event) -> Iterator[Signals]:
         started = self._rows.true_through(datetime.now(UTC))
         yield Signals(urgency="backfill", projects=self.projects())
-        yield from compared(self._rows, memory, self._live(), Pace(stop, share=1.0))
-        if not stop.is_set():
-            yield Signals(synced=started, swept=started)
+        for first, last in self._rows.spans(memory, BATCH):
+            if stop.is_set():
+                return
+            yield Signals(self._rows.compare(first, last, memory), urgency="backfill")
+        yield Signals(synced=started, swept=started)
 
     def watch(self, memory: Memory, position: str | None, stop: Event) -> Iterator[Signals]:
         following = Following(self.settings, self._database, self._rows, memory, stop)
         yield from self.sweep(memory, stop)
         while not (stop.is_set() or following.over):
             yield from following.look()
-            stop.wait(self.settings.poll_seconds)
+            stop.wait(min(self.settings.poll_seconds, following.rest()))
 
     def read(self, tasks: Sequence[int], shape: DocumentShape) -> Iterator[Read]:
-        return self._rows.documents(tasks, shape, self._live())
+        return self._rows.documents(tasks, shape)
 
     def tasks(self, project: int) -> Iterator[int]:
         return self._rows.tasks_of_project(project)
@@ -71,6 +72,3 @@ class PostgresSource:
 
     def close(self) -> None:
         self._database.close()
-
-    def _live(self) -> frozenset[int]:
-        return frozenset(project.id for project in self.projects())

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from hashlib import blake2b
 from operator import itemgetter
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import orjson
 
@@ -18,7 +18,10 @@ from syncd.labelstudio import tables
 from syncd.labelstudio.document import Row, Shared, TaskRows, User, document_of, token_of
 from syncd.labelstudio.tables import Table
 from syncd.model import DocumentShape, Project
-from syncd.sources import Gone, Memory, Read, Signal
+from syncd.sources import Gone, Memory, ProjectChoice, Read, Signal
+
+ProjectRow: TypeAlias = tuple[int, bytes, bytes, bytes, bytes, bytes | None]
+"""`tables.PROJECT`: id, title, label_config, data_types, updated_at, deleted_at."""
 
 READ = 256
 """Tasks per read: under 10 ms for documents of a few kilobytes."""
@@ -47,10 +50,11 @@ class Database(Protocol):
 
 
 class Rows:
-    """The tables of one database, as task rows."""
+    """The tables of one database, as task rows. Only tasks of the projects chosen count when it compares."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, choice: ProjectChoice) -> None:
         self._database = database
+        self._choice = choice
 
     def identity(self, where: str) -> str:
         """A name from the organisation and its creation, which a restored backup keeps."""
@@ -66,12 +70,12 @@ class Rows:
 
     # --- whole tasks ---------------------------------------------------------------------------------------------
 
-    def documents(self, tasks: Sequence[int], shape: DocumentShape, live: frozenset[int]) -> Iterator[Read]:
-        """Each task whole, a read at a time; those outside the projects `live` are gone."""
+    def documents(self, tasks: Sequence[int], shape: DocumentShape) -> Iterator[Read]:
+        """Each task whole, a read at a time; those outside the projects chosen are gone."""
         for at in range(0, len(tasks), READ):
             asked = tasks[at : at + READ]
             with self._database.snapshot():
-                shared, found = self.shared(), self.of_tasks(asked)
+                found, shared, live = self.of_tasks(asked), self.shared(), self.live()
             for task in asked:
                 rows = found.get(task)
                 if rows is None or rows.task[1] not in live:
@@ -125,20 +129,28 @@ class Rows:
 
     # --- comparing -----------------------------------------------------------------------------------------------
 
-    def compare(self, first: int, last: int, memory: Memory, live: frozenset[int]) -> list[Signal]:
-        """Signals for the tasks of an id range whose state is not the remembered one; `live` are the projects that count."""
-        with self._database.snapshot():
-            shared, found = self.shared(), self.of_range(first, last)
-        return _differing(found, shared, memory.tokens(first, last), live)
+    def compare(self, first: int, last: int, memory: Memory) -> list[Signal]:
+        """Signals for the tasks of an id range whose state is not the remembered one."""
+        return self._compare(lambda: self.of_range(first, last), memory.tokens(first, last))
 
-    def compare_tasks(self, tasks: Collection[int], memory: Memory, live: frozenset[int]) -> list[Signal]:
+    def compare_tasks(self, tasks: Collection[int], memory: Memory) -> list[Signal]:
         """The same for given tasks."""
         if not tasks:
             return []
         remembered = {t: token for task in tasks for t, token in memory.tokens(task, task).items()}
+        return self._compare(lambda: self.of_tasks(tasks), remembered)
+
+    def _compare(self, look: Callable[[], dict[int, TaskRows]], remembered: Mapping[int, bytes | None]) -> list[Signal]:
         with self._database.snapshot():
-            shared, found = self.shared(), self.of_tasks(tasks)
-        return _differing(found, shared, remembered, live)
+            # What documents share is read after the tasks, so that neither is older than they are.
+            found, shared, live = look(), self.shared(), self.live()
+        tokens = {task: token_of(rows, shared) for task, rows in found.items() if rows.task[1] in live}
+        changed = [
+            Signal(task, found[task].task[1], token)
+            for task, token in tokens.items()
+            if task not in remembered or remembered[task] != token
+        ]
+        return changed + [Signal(task, None) for task in remembered if task not in tokens]
 
     def spans(self, memory: Memory, size: int) -> Iterator[tuple[int, int]]:
         """Id ranges, in order, of at most `size` tasks each, that together cover every task here and in memory."""
@@ -157,14 +169,17 @@ class Rows:
     # --- what many documents draw from ---------------------------------------------------------------------------
 
     def projects(self) -> list[Project]:
-        """Every project that is not soft-deleted, in id order."""
+        """The projects chosen, soft-deleted ones left out, in id order."""
         found = []
-        for id_, title, config, _, updated, deleted in self._project_rows():
-            if deleted is None:
-                shown = (_text(title), _text(config), _text(updated).replace(" ", "T") + "Z")
-                version = blake2b(repr((id_, *shown[:2])).encode(), digest_size=8).hexdigest()
-                found.append(Project(id_, shown[0], shown[1], version, shown[2]))
+        for id_, title, config, _, updated, _ in self._chosen():
+            shown = (_text(title), _text(config), _text(updated).replace(" ", "T") + "Z")
+            version = blake2b(repr((id_, *shown[:2])).encode(), digest_size=8).hexdigest()
+            found.append(Project(id_, shown[0], shown[1], version, shown[2]))
         return found
+
+    def live(self) -> frozenset[int]:
+        """Their ids alone, three times as fast."""
+        return frozenset(row[0] for row in self._chosen())
 
     def shared(self) -> Shared:
         users = {row[0]: User(row[0], *(_text(name) for name in row[1:])) for row in self._all(tables.USER)}
@@ -175,23 +190,16 @@ class Rows:
         projects = [(row[0], _first_key(row[3]), row[5]) for row in self._project_rows()]
         return blake2b(repr((self._all(tables.USER), projects)).encode(), digest_size=16).digest()
 
-    def _project_rows(self) -> list[tuple[Any, ...]]:
+    def _chosen(self) -> Iterator[ProjectRow]:
+        for row in self._project_rows():
+            if row[5] is None and (self._choice == "all" or row[0] in self._choice or _text(row[1]) in self._choice):
+                yield row
+
+    def _project_rows(self) -> list[ProjectRow]:
         return self._all(tables.PROJECT)
 
-    def _all(self, table: Table) -> list[tuple[Any, ...]]:
+    def _all(self, table: Table) -> list[tuple]:  # type: ignore[type-arg]  # the shape is the table's
         return self._database.rows(f"SELECT {self._database.select(table)} FROM {table.name} ORDER BY id")
-
-
-def _differing(
-    found: dict[int, TaskRows], shared: Shared, remembered: Mapping[int, bytes | None], live: frozenset[int]
-) -> list[Signal]:
-    tokens = {task: token_of(rows, shared) for task, rows in found.items() if rows.task[1] in live}
-    changed = [
-        Signal(task, found[task].task[1], token)
-        for task, token in tokens.items()
-        if task not in remembered or remembered[task] != token
-    ]
-    return changed + [Signal(task, None) for task in remembered if task not in tokens]
 
 
 def _text(value: bytes | None) -> str:

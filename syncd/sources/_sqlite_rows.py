@@ -2,6 +2,7 @@
 
 import time
 
+from syncd.sources import ProjectChoice
 from syncd.sources._rows import PAGE, Rows
 from syncd.sources._sqlite_database import Database
 
@@ -9,8 +10,8 @@ from syncd.sources._sqlite_database import Database
 class SqliteRows(Rows):
     """Task rows, and what is newest among them."""
 
-    def __init__(self, database: Database) -> None:
-        super().__init__(database)
+    def __init__(self, database: Database, choice: ProjectChoice) -> None:
+        super().__init__(database, choice)
         self._sqlite = database
 
     def newest(self) -> tuple[bytes, int]:
