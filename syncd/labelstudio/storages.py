@@ -10,7 +10,10 @@ from syncd.errors import Unavailable
 
 Direction = Literal["export", "import"]
 
-_MIXIN = "SELECT m.*, s.* FROM io_storages_{table}{{direction}}storage AS s JOIN io_storages_{mixin} AS m ON m.id = s.{mixin}_ptr_id"
+_MIXIN = (
+    "SELECT m.*, s.* FROM io_storages_{table}{{direction}}storage AS s "
+    "JOIN io_storages_{mixin} AS m ON m.id = s.{mixin}_ptr_id"
+)
 # Multi-table inheritance: all but S3 keep their columns in a parent table, joined by its pointer column.
 _STORAGES = {
     "s3": "SELECT * FROM io_storages_s3{direction}storage",
