@@ -88,6 +88,7 @@ class Planner:
         selected = frozenset(p.id for p in chosen(self.settings.projects, self._ledger.projects().values()))
         can = self._target.capabilities
         leaving: list[File] = []
+        unsure: set[int] = set()
         size = 0
         for read in self._source.read(tasks, self.settings.shape):
             file = known.get(read.task)
@@ -96,12 +97,14 @@ class Planner:
                 plan.rejected.append((read.task, file.project if file else 0, str(read)))
             elif isinstance(read, Gone) or read.body is None or read.project not in selected:
                 leaving += [file] if file else []
+                if isinstance(read, Gone) and not read.sure:
+                    unsure.add(read.task)
             else:
                 self._compare(plan, read, read.body, file, can)
                 size += len(read.body)
                 if size > BATCH_BYTES:
                     break
-        self._let_go(plan, leaving, released)
+        self._let_go(plan, leaving, released, unsure)
         return plan
 
     def _compare(self, plan: Plan, document: TaskDocument, body: bytes, file: File | None, can: Capabilities) -> None:
@@ -144,7 +147,8 @@ class Planner:
         projects = self._source.projects()
         return all(next(iter(self._source.tasks(project.id)), None) is None for project in projects)
 
-    def _let_go(self, plan: Plan, leaving: Sequence[File], released: Collection[int]) -> None:
+    def _let_go(self, plan: Plan, leaving: Sequence[File], released: Collection[int], unsure: Collection[int]) -> None:
+        """Delete what the brake lets pass. Tasks in `unsure` always wait for the operator."""
         if self.settings.deletes == "keep" or not leaving:
             return
         if not self._ledger.swept:
@@ -159,7 +163,7 @@ class Planner:
             p for p, n in asking.items() if brake.holds(self._lane, p, n, max_delete_ratio=ratio, source_is_empty=empty)
         }
         for file in leaving:
-            if file.project in stopped and file.task not in released:
+            if (file.project in stopped or file.task in unsure) and file.task not in released:
                 plan.held.append(file.task)
                 del plan.tokens[file.task]
             else:

@@ -15,7 +15,7 @@ import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -122,25 +122,28 @@ class Ledger:
         if not (batch.signals or projects or batch.position is not None):
             self._claim(Claim(self.number, batch.synced, batch.swept))
             return False
-        with self.transaction() as t:
-            number = self.number + 1
-            t.execute("DELETE FROM batches")
-            t.execute("INSERT INTO batches VALUES (?)", (number,))
-            self._remember(t, batch.signals)
-            urgency = 0 if batch.urgency == "fresh" else 1
-            for lane in lanes:
-                t.executemany(
-                    f"INSERT INTO dirty_{lane} (task, project, first, last, urgency) "
-                    "VALUES (?1, coalesce(?2, (SELECT project FROM written_{lane} WHERE task = ?1), 0), ?3, ?3, ?4) "
-                    "ON CONFLICT (task) DO UPDATE SET last = excluded.last, urgency = min(urgency, excluded.urgency), "
-                    "project = excluded.project, not_before = 0, held = 0, released = 0".replace("{lane}", str(lane)),
-                    [(s.task, s.project, number, urgency) for s in batch.signals],
-                )
-            if projects and batch.projects is not None:
-                _store_projects(t, batch.projects)
-            if batch.position is not None:
-                t.execute("INSERT OR REPLACE INTO facts VALUES ('position', ?)", (batch.position,))
-        self.number = number
+        with self._write:  # sources and webhooks record at once, and each batch needs a number of its own
+            with self.transaction() as t:
+                number = self.number + 1
+                t.execute("DELETE FROM batches")
+                t.execute("INSERT INTO batches VALUES (?)", (number,))
+                self._remember(t, batch.signals)
+                urgency = 0 if batch.urgency == "fresh" else 1
+                for lane in lanes:
+                    t.executemany(
+                        f"INSERT INTO dirty_{lane} (task, project, first, last, urgency) "
+                        "VALUES (?1, coalesce(?2, (SELECT project FROM written_{lane} WHERE task = ?1), 0), ?3, ?3, ?4) "
+                        "ON CONFLICT (task) DO UPDATE SET last = excluded.last, urgency = min(urgency, excluded.urgency), "
+                        "project = excluded.project, not_before = 0, held = 0, released = 0".replace(
+                            "{lane}", str(lane)
+                        ),
+                        [(s.task, s.project, number, urgency) for s in batch.signals],
+                    )
+                if projects and batch.projects is not None:
+                    _store_projects(t, batch.projects)
+                if batch.position is not None:
+                    t.execute("INSERT OR REPLACE INTO facts VALUES ('position', ?)", (batch.position,))
+            self.number = number
         self._claim(Claim(number, batch.synced, batch.swept))
         return True
 
@@ -173,10 +176,16 @@ class Ledger:
 
     # --- memory (the source's view) ------------------------------------------------------------------------------
 
-    def tokens(self, first: int, last: int) -> Mapping[int, bytes | None]:
-        return dict(
-            self.reader().execute("SELECT task, token FROM seen WHERE task BETWEEN ? AND ?", (first, last)).fetchall()
-        )
+    def tokens(self, first: int, last: int, *, project: int | None = None) -> Mapping[int, bytes | None]:
+        sql = "SELECT task, token FROM seen WHERE task BETWEEN ?1 AND ?2" + (" AND project = ?3" if project else "")
+        return dict(self.reader().execute(sql, (first, last, project) if project else (first, last)).fetchall())
+
+    def project(self, task: int) -> int | None:
+        row = self.reader().execute("SELECT project FROM seen WHERE task = ?", (task,)).fetchone()
+        return row[0] if row else None
+
+    def seen_projects(self) -> Collection[int]:
+        return {row[0] for row in self.reader().execute("SELECT DISTINCT project FROM seen")}
 
     def last_task(self) -> int:
         return self.reader().execute("SELECT max(task) FROM seen").fetchone()[0] or 0
