@@ -1,7 +1,7 @@
 """A real Label Studio is annotated over its REST API while `syncd run` follows: the folder equals Easy Export after each step.
 
-The same steps on SQLite and on PostgreSQL. Most run under a daemon whose sweeps are an hour away: what it shows, it saw from the rows that came, went or moved. What
-moves no column that it watches is left to the daemon that sweeps every three seconds.
+The same steps on SQLite and on PostgreSQL. Most run under a daemon whose sweeps are an hour away: what it shows, it saw from the
+rows that came, went or moved. What moves no column that it watches is left to the daemon that sweeps every three seconds.
 """
 
 import json
