@@ -11,17 +11,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from syncd import formats
-from syncd.converting.documents import Document
 from syncd.converting.elements import Unit
 from syncd.converting.files import place_of, write_own_files
 from syncd.converting.report import Tally, set_aside
+from syncd.documents import Document
 from syncd.errors import TaskRejected
-from syncd.formats import Context, Format, MediaFact, Names, Options, Rendering
+from syncd.formats import Context, Format, MediaFact, Options, Rendering
 from syncd.media import Media, MediaMissing, MediaSettings
-
-_FAULTS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What code raises over data that nobody foresaw."""
-
+from syncd.rendering import names_of, rendering_of
 
 FETCHES = 8
 """Media fetched at a time by one process."""
@@ -90,7 +87,7 @@ class Bench:
         context = self.wish.context
         for document in self._documents(unit, found, Tally()):
             try:
-                names = self._names(document, context)
+                names = names_of(self.format, document, context)
             except TaskRejected:
                 continue
             found.classes |= names.classes
@@ -106,7 +103,7 @@ class Bench:
             if self.wish.only is not None:
                 made.asked.append(document.id)
             try:
-                rendering = self._rendering(document)
+                rendering = rendering_of(self.format, document, self._context_of(document))
             except TaskRejected as rejected:
                 made.tally.set_aside(set_aside(rejected))
                 continue
@@ -133,21 +130,6 @@ class Bench:
             span.first, span.last = number if span.first is None else span.first, number
             if only is None or number in only:
                 yield document
-
-    def _names(self, document: Document, context: Context) -> Names:
-        try:
-            return self.format.names(document.task, context.schema, context.policy)
-        except _FAULTS as fault:
-            raise _unforeseen(document.id, fault) from fault
-
-    def _rendering(self, document: Document) -> Rendering:
-        context = self._context_of(document)
-        try:
-            if document.is_plain:
-                return self.format.render_document(document.body, document.task, context)
-            return self.format.render(document.task, context)
-        except _FAULTS as fault:
-            raise _unforeseen(document.id, fault) from fault
 
     def _context_of(self, document: Document) -> Context:
         """The context, with facts of the media that this task does not tell the facts of."""
@@ -203,7 +185,3 @@ class Bench:
     def _separators(self) -> Mapping[str, bytes]:
         files = self.format.shared_files(self.wish.context)
         return {section.name: section.separator for file in files for section in file.sections}
-
-
-def _unforeseen(task: int, fault: Exception) -> TaskRejected:
-    return TaskRejected(f"its data cannot be read as this format expects ({type(fault).__name__}: {fault})", task=task)
