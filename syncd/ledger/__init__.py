@@ -122,10 +122,15 @@ class Ledger:
         if not (batch.signals or projects or batch.position is not None):
             self._claim(Claim(self.number, batch.synced, batch.swept))
             return False
+        with self._write:
+            number = self._record(batch, lanes, projects=projects)
+            self.number = number
+        self._claim(Claim(number, batch.synced, batch.swept))
+        return True
+
+    def _record(self, batch: Signals, lanes: Sequence[int], *, projects: bool) -> int:
         with self.transaction() as t:
-            number = self.number + 1
-            t.execute("DELETE FROM batches")
-            t.execute("INSERT INTO batches VALUES (?)", (number,))
+            number = self._next_number(t)
             self._remember(t, batch.signals)
             urgency = 0 if batch.urgency == "fresh" else 1
             for lane in lanes:
@@ -140,9 +145,21 @@ class Ledger:
                 _store_projects(t, batch.projects)
             if batch.position is not None:
                 t.execute("INSERT OR REPLACE INTO facts VALUES ('position', ?)", (batch.position,))
-        self.number = number
-        self._claim(Claim(number, batch.synced, batch.swept))
-        return True
+        return number
+
+    @contextlib.contextmanager
+    def numbered(self) -> Iterator[tuple[sqlite3.Connection, int]]:
+        """A transaction with a number of its own: plans that were made before it do not settle what it asks for."""
+        with self._write:
+            with self.transaction() as t:
+                number = self._next_number(t)
+                yield t, number
+            self.number = number
+
+    def _next_number(self, t: sqlite3.Connection) -> int:
+        t.execute("DELETE FROM batches")
+        t.execute("INSERT INTO batches VALUES (?)", (self.number + 1,))
+        return self.number + 1
 
     def claims(self, settled_below: int) -> tuple[datetime | None, datetime | None]:
         """(synced, swept) that hold when every signal numbered below `settled_below` is settled."""
@@ -269,7 +286,16 @@ def _store_projects(t: sqlite3.Connection, projects: Sequence[Project]) -> None:
 def _drop_lane(t: sqlite3.Connection, lane: int) -> None:
     for table in LANE:
         t.execute(f"DROP TABLE IF EXISTS {table}_{lane}")
+    for (mirror,) in t.execute("SELECT id FROM mirrors WHERE lane = ?", (lane,)).fetchall():
+        drop_mirror(t, mirror)
     t.execute("DELETE FROM lanes WHERE id = ?", (lane,))
+
+
+def drop_mirror(t: sqlite3.Connection, mirror: int) -> None:
+    """Forget a mirror; what it holds stays where it is."""
+    t.execute(f"DROP TABLE IF EXISTS rendered_{mirror}")
+    for table, key in (("shared_files", "mirror"), ("segments", "mirror"), ("mirrors", "id")):
+        t.execute(f"DELETE FROM {table} WHERE {key} = ?", (mirror,))
 
 
 def _take(path: Path) -> int:

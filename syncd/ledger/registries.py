@@ -1,0 +1,95 @@
+"""Class numbers and table columns, one registry per project for all targets. Published, a number never changes its meaning.
+
+A *rendition* is a format with its options and annotation policy: tables of the same rendition have the same columns.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from syncd.labelstudio.labelconfig import number_classes
+from syncd.ledger import Ledger
+from syncd.model import Label
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """One project's numbers and columns, columns by rendition. `surveyed`: the renditions that had their full pass."""
+
+    classes: Mapping[str, int] = field(default_factory=dict)
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    surveyed: frozenset[str] = frozenset()
+
+
+def registry_of(ledger: Ledger, project: int) -> Registry:
+    """The registry as it stands; empty before the project's first full pass."""
+    read = ledger.reader().execute
+    columns: dict[str, list[str]] = {}
+    sql = "SELECT rendition, name FROM columns WHERE project = ? ORDER BY rendition, place"
+    for rendition, name in read(sql, (project,)):
+        columns.setdefault(rendition, []).append(name)
+    classes = read("SELECT name, number FROM classes WHERE project = ? ORDER BY number", (project,)).fetchall()
+    surveyed = read("SELECT rendition FROM surveyed WHERE project = ?", (project,)).fetchall()
+    return Registry(
+        dict(classes), {name: tuple(listed) for name, listed in columns.items()}, frozenset(row[0] for row in surveyed)
+    )
+
+
+def grow(
+    ledger: Ledger,
+    project: int,
+    *,
+    labels: Sequence[Label],
+    classes: Collection[str] = (),
+    columns: Mapping[str, Collection[str]] | None = None,
+    surveyed: Iterable[str] = (),
+) -> Registry:
+    """Add what is not there yet, by Label Studio's rule: what the configuration names first, then what only the data does.
+
+    Columns are sorted among those that are added together. Nothing that is there moves.
+    """
+    with ledger.transaction() as t:
+        known = dict(t.execute("SELECT name, number FROM classes WHERE project = ?", (project,)).fetchall())
+        numbers = number_classes(labels, classes, known)
+        new = [(project, number, name) for name, number in numbers.items() if name not in known]
+        t.executemany("INSERT INTO classes VALUES (?, ?, ?)", new)
+        for rendition, names in (columns or {}).items():
+            sql = "SELECT name FROM columns WHERE project = ? AND rendition = ?"
+            there = {row[0] for row in t.execute(sql, (project, rendition))}
+            added = sorted(set(names) - there)
+            rows = [(project, rendition, place, name) for place, name in enumerate(added, len(there))]
+            t.executemany("INSERT INTO columns VALUES (?, ?, ?, ?)", rows)
+        t.executemany("INSERT OR IGNORE INTO surveyed VALUES (?, ?)", [(project, name) for name in surveyed])
+    return registry_of(ledger, project)
+
+
+def adopt(ledger: Ledger, project: int, found: Registry) -> list[str]:
+    """Take over a bucket's copy; returns where it contradicts what is known here, one sentence each. What is here stays."""
+    known = registry_of(ledger, project)
+    names = {number: name for name, number in known.classes.items()}
+    conflicts, classes = [], []
+    for name, number in found.classes.items():
+        if known.classes.get(name, number) != number or names.get(number, name) != name:
+            conflicts.append(f"class {name!r} is number {number} there")
+        elif name not in known.classes:
+            classes.append((project, number, name))
+    with ledger.transaction() as t:
+        t.executemany("INSERT INTO classes VALUES (?, ?, ?)", classes)
+        for rendition, theirs in found.columns.items():
+            ours = known.columns.get(rendition, ())
+            if theirs[: len(ours)] != ours and ours[: len(theirs)] != theirs:
+                conflicts.append(f"the columns of {rendition} have another order there")
+                continue
+            rows = [(project, rendition, place, name) for place, name in enumerate(theirs) if place >= len(ours)]
+            t.executemany("INSERT INTO columns VALUES (?, ?, ?, ?)", rows)
+    return conflicts
+
+
+def forget(ledger: Ledger, project: int, rendition: str | None = None) -> None:
+    """Before a rebuild: one rendition's columns, or with None all of the project's numbers and columns."""
+    with ledger.transaction() as t:
+        if rendition is None:
+            t.execute("DELETE FROM classes WHERE project = ?", (project,))
+        for table in ("columns", "surveyed"):
+            t.execute(
+                f"DELETE FROM {table} WHERE project = ?1 AND rendition = coalesce(?2, rendition)", (project, rendition)
+            )
