@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from syncd.errors import Misconfigured, Unavailable
+from syncd.errors import Misconfigured, SyncdError, Unavailable
 from syncd.ledger import Ledger
 from syncd.ledger.lane import LaneLedger
 
@@ -56,6 +56,8 @@ def serve(state: Path, answer: Callable[[Order], Order]) -> Iterator[None]:
                 reply = answer(order) if isinstance(order, dict) else {"error": "an order is one JSON object"}
             except json.JSONDecodeError:
                 reply = {"error": "an order is one JSON object"}
+            except SyncdError as error:
+                reply = {"error": str(error)}
             self.wfile.write(json.dumps(reply).encode() + b"\n")
 
     class Server(socketserver.ThreadingUnixStreamServer):

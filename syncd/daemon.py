@@ -34,9 +34,13 @@ class Daemon:
         self._stop = threading.Event()
         self._sweep_again = threading.Event()
         self._source_error: str | None = None
+        self._died: str | None = None
 
     def run(self) -> None:
-        """Blocks until SIGTERM or SIGINT; what is in hand is finished within `shutdown_seconds`."""
+        """Blocks until SIGTERM or SIGINT; what is in hand is finished within `shutdown_seconds`.
+
+        Raises SyncdError when one of its threads fails by a fault of syncd's own: a daemon that only looks alive helps nobody.
+        """
         a = self._assembly
         threads = [threading.Thread(target=self._follow_source, name="source", daemon=True)]
         threads += [
@@ -53,6 +57,22 @@ class Daemon:
             log.info("stopping")
             self._drain(threads)
         log.info("stopped")
+        if self._died is not None:
+            raise SyncdError(
+                f"the part of syncd called {self._died} failed, by a fault of its own: the log has the details, please "
+                "report them. Nothing is lost; start syncd again"
+            )
+
+    def _thread_failed(self, failure: threading.ExceptHookArgs) -> None:
+        self._died = failure.thread.name if failure.thread else "?"
+        log.error("thread failed", thread=self._died, exc_info=failure.exc_value)
+        self._end()
+
+    def _end(self) -> None:
+        self._stop.set()
+        self._sweep_again.set()
+        for lane in self._assembly.lanes:
+            lane.wake.set()
 
     def _drain(self, threads: list[threading.Thread]) -> None:
         deadline = time.monotonic() + self._assembly.config.root.shutdown_seconds
@@ -130,14 +150,13 @@ class Daemon:
         def stop(number: int, _: FrameType | None) -> None:
             if self._stop.is_set():
                 os._exit(128 + number)
-            self._stop.set()
-            self._sweep_again.set()
-            for lane in self._assembly.lanes:
-                lane.wake.set()
+            self._end()
 
         before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+        threads_before, threading.excepthook = threading.excepthook, self._thread_failed
         try:
             yield
         finally:
+            threading.excepthook = threads_before
             for number, handler in before.items():
                 signal.signal(number, handler)

@@ -5,7 +5,7 @@ formats decide whether they can hold it, and a task that cannot be set aside by 
 """
 
 import json
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
@@ -19,8 +19,7 @@ _LONG_NUMBER = b"0" * _LONG
 _EXACT = json.JSONDecoder()
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """A task and its own JSON. `is_plain` is False when `body` says something else to some readers than `task` does."""
 
     task: TaskJson
@@ -59,7 +58,7 @@ def first_value(text: str, at: int) -> tuple[Json, int]:
 
 
 def document_of(value: Json, body: bytes, *, is_plain: bool) -> Document:
-    """A parsed value as a task. Raises TaskRejected when its structure is none that any format could read."""
+    """A parsed value as a task. Raises TaskRejected when it is none; what is inside its annotations, formats look at."""
     if not isinstance(value, dict) or type(value.get("id")) is not int:
         raise TaskRejected(f"no task: {_shown(value)} has no whole number as `id`", task=0)
     annotations = value.get("annotations")
@@ -67,21 +66,11 @@ def document_of(value: Json, body: bytes, *, is_plain: bool) -> Document:
         annotations = value["annotations"] = value.pop("completions", None) or []
         is_plain = False
     task = value["id"]
-    _require(value.get("data"), dict, "its `data` is no object", task)
-    _require(annotations, list, "its `annotations` are no list", task)
-    for annotation in annotations:
-        _require(annotation, dict, "an annotation is no object", task)
-        if annotation.get("result") is None:
-            annotation["result"] = []
-        _require(annotation["result"], list, "the `result` of an annotation is no list", task)
-        for region in annotation["result"]:
-            _require(region, dict, "a region is no object", task)
+    if not isinstance(value.get("data"), dict):
+        raise TaskRejected(f"its `data` is no object: {_shown(value.get('data'))}", task=task)
+    if not isinstance(annotations, list):
+        raise TaskRejected(f"its `annotations` are no list: {_shown(annotations)}", task=task)
     return Document(value, body, is_plain)
-
-
-def _require(value: Json, kind: type, complaint: str, task: int) -> None:
-    if not isinstance(value, kind):
-        raise TaskRejected(f"{complaint}: {_shown(value)}", task=task)
 
 
 def _shown(value: Json) -> str:

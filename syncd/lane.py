@@ -30,7 +30,8 @@ COALESCE_SECONDS = 0.1
 """Label Studio commits one submission in several steps; signals this close together are one."""
 STATE_SECONDS = 10.0
 """state.json is rewritten at least this often, also when nothing happens."""
-LONGEST_PAUSE = 60.0
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
+"""Seconds between two tries while the target is out of reach."""
 
 
 class Lane:
@@ -73,6 +74,7 @@ class Lane:
         self._heartbeat = Heartbeat(self._lease)
         self._opened = False
         self._state_at = 0.0
+        self._pause = SHORTEST_PAUSE
         self._quarantine = b""
         self._said = -1
 
@@ -129,7 +131,6 @@ class Lane:
 
     def run(self, stop: threading.Event, instance: Callable[[], str]) -> None:
         """Keep the target true until `stop`; what cannot be done now is tried again with back-off."""
-        pause = 0.5
         self._stopping = stop
         while not stop.is_set():
             try:
@@ -138,15 +139,14 @@ class Lane:
                 if self._stand_by(stop):
                     self._heartbeat.start()
                     self._follow(stop)
-                    pause = 0.5
             except SyncdError as error:
                 self._heartbeat.stop()
                 self._opened = False
                 self.status = "refused" if isinstance(error, Misconfigured) else "unreachable"
                 self._remember(error)
                 log.error("target " + self.status, target=self.settings.name, reason=str(error))  # noqa: TRY400
-                stop.wait(pause * random.uniform(0.7, 1.3))  # noqa: S311 - jitter
-                pause = min(pause * 2, LONGEST_PAUSE)
+                stop.wait(self._pause * random.uniform(0.7, 1.3))  # noqa: S311 - jitter
+                self._pause = min(self._pause * 2, LONGEST_PAUSE)
         self.status = "stopped"
 
     def _follow(self, stop: threading.Event) -> None:
@@ -166,7 +166,7 @@ class Lane:
             if time.monotonic() >= self._state_at and self._lease.may_write():
                 self.say()
             self._remember(None)
-            self.status = "current"
+            self.status, self._pause = "current", SHORTEST_PAUSE
             self.wake.wait(timeout=min(0.25, self._claims_seconds))
             self.wake.clear()
 

@@ -97,4 +97,5 @@ def _one_lane(lane: Lane, instance: str, swept: threading.Event, progress: Calla
     lane.open(instance)
     while not swept.wait(0.05):
         lane.once_so_far(progress)
-    lane.once(progress)
+    if lane.ledger.swept:  # else the source failed midway: nothing may be deleted, and what is due stays due
+        lane.once(progress)

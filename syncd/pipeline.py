@@ -86,7 +86,8 @@ class Pipeline:
         fault_point("before in-flight mark")
         touched = [p.file for p in plan.puts] + plan.deletes
         if touched:
-            self._lane.mark_in_flight(touched)
+            moved = [p.before for p in plan.puts if p.before and p.before.key != p.file.key]
+            self._lane.mark_in_flight(touched, moved)
             self._before_puts({p.file.project for p in plan.puts})
         fault_point("after in-flight mark")
         unknown = {f.task for f in touched}

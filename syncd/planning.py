@@ -139,6 +139,11 @@ class Planner:
             return found is not None and found.body == body
         return found is not None and found.digest == f"sha256:{digest.hex()}"
 
+    def _source_is_empty(self) -> bool:
+        """Asked of the source itself: it signals many deletions little by little, and the first of them look harmless."""
+        projects = self._source.projects()
+        return all(next(iter(self._source.tasks(project.id)), None) is None for project in projects)
+
     def _let_go(self, plan: Plan, leaving: Sequence[File], released: Collection[int]) -> None:
         if self.settings.deletes == "keep" or not leaving:
             return
@@ -147,7 +152,7 @@ class Planner:
             for file in leaving:
                 del plan.tokens[file.task]
             return
-        empty = not self._ledger.seen_any()
+        empty = self._source_is_empty()
         asking = Counter(f.project for f in leaving if f.task not in released)
         ratio = self.settings.max_delete_ratio
         stopped = {

@@ -192,9 +192,9 @@ def rendered(database: Path, shape: DocumentShape) -> dict[str, bytes]:
         source.close()
 
 
-def journal_lines(target: Path) -> Iterator[dict[str, Any]]:
+def journal_lines(target: Path, *, after: int = 0) -> Iterator[dict[str, Any]]:
     """The journal's lines in order; fails where numbers have a gap or an overlap, or an object's name lies."""
-    last = 0
+    last = after
     for path in sorted((target / "_syncd/journal").glob("*.jsonl")):
         lines = [json.loads(line) for line in path.read_text().splitlines()]
         numbers = [line["seq"] for line in lines]
@@ -227,7 +227,8 @@ def strays(target: Path) -> list[str]:
 
 def _in_flight(state: Path) -> set[str]:
     with contextlib.closing(sqlite3.connect(state)) as ledger:
-        lanes = [row[0] for row in ledger.execute("SELECT id FROM lanes")]
+        made = ledger.execute("SELECT 1 FROM sqlite_master WHERE name = 'lanes'").fetchone()
+        lanes = [row[0] for row in ledger.execute("SELECT id FROM lanes")] if made else []
         sql = "SELECT key FROM written_{} WHERE digest IS NULL"
         return {row[0] for lane in lanes for row in ledger.execute(sql.format(lane))}
 

@@ -18,7 +18,22 @@ def small_disk(place: Path, *, kilobytes: int) -> Iterator[Path]:
     try:
         yield place
     finally:
-        subprocess.run(["umount", "--lazy", place], check=True)
+        detach(place)
+
+
+@contextmanager
+def attached(disk: Path, place: Path) -> Iterator[None]:
+    """Have the folder `disk` mounted at `place`, as an external disk. Skips the test where mounting is not allowed."""
+    _mount_or_skip("--bind", str(disk), str(place))
+    try:
+        yield
+    finally:
+        detach(place)
+
+
+def detach(place: Path) -> None:
+    """Unplug it, in use or not."""
+    subprocess.run(["umount", "--lazy", place], check=True)
 
 
 def make_read_only(place: Path, read_only: bool = True) -> None:

@@ -1,17 +1,18 @@
 """One conversion from start to end: gather, survey, render, put together, swap in."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from syncd import formats
 from syncd.converting.abreast import Workers, working
-from syncd.converting.elements import Elements, WrongBorder
+from syncd.converting.elements import Elements, Unit, WrongBorder
 from syncd.converting.files import write_own_files
 from syncd.converting.gathering import Given, in_order
-from syncd.converting.rendering import OutOfOrder, Rendered, Surveyed, Wish
+from syncd.converting.rendering import MoreNames, OutOfOrder, Rendered, Surveyed, Wish, has_names
 from syncd.converting.report import Report, SetAside, Tally
 from syncd.converting.sections import Parts, Sections
 from syncd.converting.staging import Staging, staging
@@ -60,39 +61,74 @@ def convert(request: Request, advance: Advance) -> Report:
 
 def _attempts(request: Request, chosen: Format, place: Staging, advance: Advance) -> tuple[Tally, tuple[str, ...]]:
     """First as if the input were in order and its borders as guessed, which nearly all are; else by exact reading."""
-    tally = Tally()
-    elements = request.given.elements(place.scratch, tally)
+    gathered = Tally()
+    elements = request.given.elements(place.scratch, gathered)
     try:
         try:
-            return _convert(request, chosen, elements, place, tally, advance)
+            return _convert(request, chosen, elements, place, gathered, advance)
         except OutOfOrder:
-            place.clear()
-            tally = Tally()
-            return _convert(request, chosen, in_order(elements, place.scratch, tally), place, tally, advance)
+            gathered = Tally()
+            ordered = in_order(elements, place.scratch, gathered)
+            return _convert(request, chosen, ordered, place, gathered, advance)
     except WrongBorder:
-        place.clear()
-        tally = Tally()
-        return _convert(request, chosen, request.given.exactly(place.scratch, tally), place, tally, advance)
+        gathered = Tally()
+        exact = request.given.exactly(place.scratch, gathered)
+        return _convert(request, chosen, exact, place, gathered, advance)
 
 
 def _convert(
-    request: Request, chosen: Format, elements: Elements, place: Staging, tally: Tally, advance: Advance
+    request: Request, chosen: Format, elements: Elements, place: Staging, gathered: Tally, advance: Advance
 ) -> tuple[Tally, tuple[str, ...]]:
-    policy = request.policy or chosen.default_policy
-    context = Context(request.schema, policy=policy, all_tasks=request.all_tasks)
-    wish = Wish(chosen.name, request.options, context, request.only)
-    classes: set[str] = set()
-    columns = set(chosen.columns(request.schema))
-    if type(chosen).names is not Format.names:
-        with working(request.workers, wish, place.folder, None) as workers:
-            _survey(workers, elements, classes, columns)
-    context = replace(
-        context,
-        classes=number_classes(region_classes(request.schema), classes, request.published),
-        columns=tuple(sorted(columns)),
+    """Guesses classes and columns by the first unit, which saves reading everything twice; surveys the rest if need be."""
+    known = Surveyed(columns=set(chosen.columns(request.schema)))
+    if has_names(chosen):
+        _survey(request, chosen, place, islice(elements.units(), 1), known, workers=1)
+    try:
+        return _rendered(request, chosen, elements, place, gathered, advance, known)
+    except MoreNames as more:
+        _survey(request, chosen, place, islice(elements.units(), more.done, None), known, workers=request.workers)
+        return _rendered(request, chosen, elements, place, gathered, advance, known)
+
+
+def _survey(
+    request: Request, chosen: Format, place: Staging, units: Iterable[Unit], known: Surveyed, *, workers: int
+) -> None:
+    """Adds what the units need to `known`."""
+    last: int | None = None
+    with working(workers, _wish(request, chosen, Surveyed()), place.folder, None) as at_work:
+        for surveyed in at_work.survey(units):
+            last = _follows(last, surveyed)
+            known.classes |= surveyed.classes
+            known.columns |= surveyed.columns
+
+
+def _wish(request: Request, chosen: Format, known: Surveyed) -> Wish:
+    context = Context(
+        request.schema,
+        classes=number_classes(region_classes(request.schema), known.classes, request.published),
+        columns=tuple(sorted(known.columns)),
+        policy=request.policy or chosen.default_policy,
+        all_tasks=request.all_tasks,
     )
-    with working(request.workers, replace(wish, context=context), place.folder, request.media) as workers:
-        missing = _render(workers, elements, chosen, context, place, tally, advance, request.only)
+    return Wish(chosen.name, request.options, context, request.only)
+
+
+def _rendered(
+    request: Request,
+    chosen: Format,
+    elements: Elements,
+    place: Staging,
+    gathered: Tally,
+    advance: Advance,
+    known: Surveyed,
+) -> tuple[Tally, tuple[str, ...]]:
+    """The whole output in its place. Raises MoreNames when `known` is not all that the tasks need."""
+    place.clear()
+    tally = Tally()
+    tally.add(gathered)
+    wish = _wish(request, chosen, known)
+    with working(request.workers, wish, place.folder, request.media) as workers:
+        missing = _render(workers, elements, chosen, wish, place, tally, advance)
     return tally, missing
 
 
@@ -101,35 +137,27 @@ def _note_absent(absent: set[int], tally: Tally) -> None:
         tally.set_aside(SetAside(task, None, "it was asked for and is not there"))
 
 
-def _survey(workers: Workers, elements: Elements, classes: set[str], columns: set[str]) -> None:
-    last: int | None = None
-    for surveyed in workers.survey(elements.units()):
-        last = _follows(last, surveyed)
-        classes |= surveyed.classes
-        columns |= surveyed.columns
-
-
 def _render(
     workers: Workers,
     elements: Elements,
     chosen: Format,
-    context: Context,
+    wish: Wish,
     place: Staging,
     tally: Tally,
     advance: Advance,
-    only: frozenset[int] | None,
 ) -> tuple[str, ...]:
     """Renders all units and puts the output together in the staging folder, then swaps it in."""
+    context = wish.context
     separators = {s.name: s.separator for file in chosen.shared_files(context) for s in file.sections}
     missing: list[str] = []
-    absent = set(only or ())
+    absent = set(wish.only or ())
     last: int | None = None
     with (
         closing(Sections(place.scratch, separators)) as sections,
         closing(Parts(place.scratch)) as parts,
         (place.scratch / "names").open("w", encoding="utf-8") as names,
     ):
-        for rendered in workers.render(elements.units()):
+        for rendered in _each(workers.render(elements.units())):
             last = _follows(last, rendered)
             sections.add(rendered.fragments)
             parts.add(rendered.parts)
@@ -147,6 +175,16 @@ def _render(
         names.writelines(f"{name}\n" for name in [*written, *extras])
     place.finish(place.scratch / "names")
     return tuple(missing)
+
+
+def _each(rendered: Iterator[Rendered]) -> Iterator[Rendered]:
+    """The same; MoreNames says after how many units."""
+    done = 0
+    try:
+        for done, one in enumerate(rendered, 1):  # noqa: B007 - the last one counts
+            yield one
+    except MoreNames as more:
+        raise MoreNames(done) from more
 
 
 def _follows(last: int | None, unit: Surveyed | Rendered) -> int | None:

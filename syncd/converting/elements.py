@@ -48,11 +48,12 @@ class Unit:
             piece = body[at:end]
             try:
                 value, is_plain = parsed(piece, is_exact=is_exact and has_long_numbers(piece))
+                yield document_of(value, piece, is_plain=is_plain)
+            except TaskRejected as rejected:
+                yield rejected
             except ValueError:
                 if piece.strip(_SPACE):
                     continue  # a border inside a task: the next one may be its end
-            else:
-                yield _checked(value, piece, is_plain=is_plain)
             at = following
         if at < len(body):
             raise WrongBorder
@@ -61,13 +62,6 @@ class Unit:
         for found in re.finditer(self.border, body):
             yield found.span(1)
         yield len(body), len(body)
-
-
-def _checked(value: object, body: bytes, *, is_plain: bool) -> Document | TaskRejected:
-    try:
-        return document_of(value, body, is_plain=is_plain)
-    except TaskRejected as rejected:
-        return rejected
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,14 @@ class OutOfOrder(Exception):
     """Tasks do not come in the order of their ids."""
 
 
+class MoreNames(Exception):
+    """A task needs a class or column that the context does not have. `done`: units rendered before."""
+
+    def __init__(self, done: int = 0) -> None:
+        super().__init__(done)
+        self.done = done
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What to make of the tasks: a format by name with its options, and which tasks of the input."""
@@ -80,6 +88,7 @@ class Bench:
         self.folder = folder
         self.format: Format = formats.find(wish.format)(wish.options)
         self._media = None if media is None else Media(media)
+        self._has_names = has_names(self.format)
 
     def survey(self, unit: Unit) -> Surveyed:
         """Raises OutOfOrder, WrongBorder. What is wrong with a task shows again when it is rendered, and counts then."""
@@ -95,7 +104,7 @@ class Bench:
         return found
 
     def render(self, unit: Unit) -> Rendered:
-        """Raises OutOfOrder, WrongBorder."""
+        """Raises OutOfOrder, WrongBorder, MoreNames."""
         made = Rendered()
         fragments: dict[str, list[bytes]] = {}
         images: list[Image] = []
@@ -103,6 +112,8 @@ class Bench:
             if self.wish.only is not None:
                 made.asked.append(document.id)
             try:
+                if self._has_names:
+                    self._check_names(document)
                 rendering = rendering_of(self.format, document, self._context_of(document))
             except TaskRejected as rejected:
                 made.tally.set_aside(set_aside(rejected))
@@ -130,6 +141,14 @@ class Bench:
             span.first, span.last = number if span.first is None else span.first, number
             if only is None or number in only:
                 yield document
+
+    def _check_names(self, document: Document) -> None:
+        context = self.wish.context
+        names = names_of(self.format, document, context)
+        if names.classes and not names.classes <= context.classes.keys():
+            raise MoreNames
+        if names.columns and not names.columns <= self._columns:
+            raise MoreNames
 
     def _context_of(self, document: Document) -> Context:
         """The context, with facts of the media that this task does not tell the facts of."""
@@ -182,6 +201,15 @@ class Bench:
         return None
 
     @cached_property
+    def _columns(self) -> frozenset[str]:
+        return frozenset(self.wish.context.columns)
+
+    @cached_property
     def _separators(self) -> Mapping[str, bytes]:
         files = self.format.shared_files(self.wish.context)
         return {section.name: section.separator for file in files for section in file.sections}
+
+
+def has_names(chosen: Format) -> bool:
+    """True for formats whose tasks need classes or columns."""
+    return type(chosen).names is not Format.names

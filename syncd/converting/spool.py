@@ -16,8 +16,9 @@ def spooled(tasks: Iterable[tuple[int, bytes]], scratch: Path, tally: Tally) -> 
 
     A task that came twice is set aside: which of the two is right cannot be known.
     """
-    given = scratch / "tasks.given"
-    with closing(sqlite3.connect(scratch / "order.sqlite3", isolation_level=None)) as order:
+    given, places = scratch / "tasks.given", scratch / "order.sqlite3"
+    places.unlink(missing_ok=True)
+    with closing(sqlite3.connect(places, isolation_level=None)) as order:
         order.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -16000;")
         order.execute("CREATE TABLE place (task INTEGER PRIMARY KEY, at INTEGER, length INTEGER, times INTEGER)")
         order.execute("BEGIN")

@@ -91,7 +91,7 @@ class Rendering:
     fragments: Mapping[str, bytes] = field(default_factory=dict)
     items: int = 0
     updated_at: str = ""
-    """Newest annotation `updated_at` that went in, ISO 8601 (for `date_created`)."""
+    """Newest annotation `updated_at` that went in, ISO 8601; "" from formats whose files do not say it."""
     skipped: tuple[Skipped, ...] = ()
 
 

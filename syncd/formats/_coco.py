@@ -28,7 +28,7 @@ from syncd.formats._images import UNKNOWN_SIZE, Page, image_size, pages, unsized
 from syncd.formats._keypoints import DEFAULT_CATEGORY, keypoint_groups
 from syncd.formats._memo import OfLastSchema
 from syncd.formats._names import file_name
-from syncd.formats._plain import PlainSchema, plain_schema, plain_task
+from syncd.formats._plain import PlainSchema, plain_annotation, plain_schema, plain_task
 from syncd.formats._regions import Region, Shape, class_names, image_shapes, regions
 from syncd.formats._select import annotations, newest_update, to_json
 from syncd.model import LabelSchema, TaskJson
@@ -86,7 +86,7 @@ class CocoFormat(Format):
         images = [self.image(page, sheet) for page in sheet.pages.values() if page.number in sheet.sizes]
         if len(images) < len(sheet.pages):
             sheet.leave_out(UNKNOWN_SIZE, len(sheet.pages) - len(images))
-        plain = plain_task(task, self._plain(context.schema), context.policy)
+        plain = plain_annotation(task, used, self._plain(context.schema))
         made: list[Entry] = []
         if plain is None or len(plain.boxes) >= IDS_EACH:
             for annotation in used:

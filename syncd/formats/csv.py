@@ -22,7 +22,7 @@ from syncd.formats._region_rows import PREFIX as REGION_PREFIX
 from syncd.formats._region_rows import region_rows
 from syncd.formats._regions import UNKNOWN_CONTROL
 from syncd.formats._results import to_json_of_task
-from syncd.formats._select import annotations, newest_update, results_of
+from syncd.formats._select import annotations, results_of
 from syncd.formats._tables import (
     FIXED_COLUMNS,
     annotation_fields,
@@ -117,7 +117,6 @@ class Csv(Format):
         return Rendering(
             fragments={"rows": lines},
             items=len(rows),
-            updated_at=newest_update(used),
             skipped=counted(skipped),
         )
 

@@ -13,7 +13,7 @@ from syncd.formats import AnnotationPolicy, AnyOptions, Context, Format, Renderi
 from syncd.formats._memo import OfLastSchema
 from syncd.formats._regions import UNKNOWN_CONTROL
 from syncd.formats._results import LOST_RELATION, placed_relations, relations, to_json_of_task
-from syncd.formats._select import annotations, newest_update, results_of
+from syncd.formats._select import annotations, results_of
 from syncd.formats._tables import (
     RESERVED,
     annotation_fields,
@@ -56,7 +56,6 @@ class JsonMin(Format):
         return Rendering(
             fragments={"records": b",\n".join(lines)},
             items=len(records),
-            updated_at=newest_update(used),
             skipped=counted(skipped),
         )
 

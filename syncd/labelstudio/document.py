@@ -65,7 +65,7 @@ def token_of(rows: TaskRows, shared: Shared) -> bytes:
     """Eight bytes that differ when anything a document could show differs."""
     task = rows.task
     people = {r[20] for r in rows.annotations} | {r[2] for r in rows.drafts}
-    names = [_names(shared.users.get(p)) for p in sorted(p for p in people if p is not None)]
+    names = [_names(shared.users.get(p)) for p in sorted(people - {None}, key=str)]
     key = shared.data_keys.get(task[1]) if b"$undefined$" in task[2] else None
     everything: Any = (task, rows.annotations, rows.predictions, rows.drafts, rows.comment_authors, names, key)
     # marshal's version 2 writes no references, so equal rows give equal bytes; it is eight times faster than repr.

@@ -198,10 +198,6 @@ class Ledger:
     def last_task(self) -> int:
         return self.reader().execute("SELECT max(task) FROM seen").fetchone()[0] or 0
 
-    def seen_any(self) -> bool:
-        """Whether the source ever showed a task that has not gone."""
-        return self.last_task() > 0
-
     # --- projects ------------------------------------------------------------------------------------------------
 
     def projects(self) -> dict[int, Project]:

@@ -137,17 +137,16 @@ class LaneLedger:
         rows = self._read(sql + "WHERE task IN (SELECT value FROM json_each(?))", (json.dumps(list(tasks)),))
         return {row[0]: File(*row) for row in rows}
 
-    def mark_in_flight(self, files: Sequence[File]) -> None:
+    def mark_in_flight(self, files: Sequence[File], moved: Sequence[File] = ()) -> None:
         """Before the first request: nothing is known any more of these keys, until an answer says so.
 
-        A task that moves to another key leaves the old one to be deleted (`left`); nothing is forgotten if we die in between.
+        `moved` are files that tasks leave at other keys, to be deleted (`left`): nothing is forgotten if we die in between.
         """
         rows = [(f.task, f.project, f.key) for f in files]
         with self.ledger.transaction() as t:
             t.executemany(
-                f"INSERT INTO left_{self.id} SELECT key, task, project, size FROM written_{self.id} "
-                "WHERE task = ? AND key <> ? ON CONFLICT (key) DO NOTHING",
-                [(f.task, f.key) for f in files],
+                f"INSERT OR IGNORE INTO left_{self.id} VALUES (?, ?, ?, ?)",
+                [(f.key, f.task, f.project, f.size) for f in moved],
             )
             t.executemany(
                 f"INSERT INTO written_{self.id} (task, project, key, size) VALUES (?, ?, ?, -1) "
@@ -159,6 +158,8 @@ class LaneLedger:
 
     def _take_again(self, t: sqlite3.Connection, files: Sequence[File]) -> None:
         """A key that was left and is written again is left no more, nor counted twice."""
+        if not t.execute(f"SELECT EXISTS (SELECT 1 FROM left_{self.id})").fetchone()[0]:
+            return
         for f in files:
             sql = f"DELETE FROM left_{self.id} WHERE key = ? RETURNING project, size"
             for project, size in t.execute(sql, (f.key,)).fetchall():

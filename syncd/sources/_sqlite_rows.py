@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from operator import itemgetter
+from typing import TypeAlias
 
 import orjson
 
@@ -11,8 +12,11 @@ from syncd.labelstudio import tables
 from syncd.labelstudio.document import Row, Shared, TaskRows, User, token_of
 from syncd.labelstudio.tables import Table
 from syncd.model import Project
-from syncd.sources import Memory, Signal
+from syncd.sources import Memory, ProjectChoice, Signal
 from syncd.sources._sqlite_database import Database
+
+ProjectRow: TypeAlias = tuple[int, bytes, bytes, bytes, bytes, bytes | None]
+"""`tables.PROJECT`: id, title, label_config, data_types, updated_at, deleted_at."""
 
 IN_LIST = "IN (SELECT value FROM json_each(?))"
 TIMES = 20_000
@@ -20,10 +24,11 @@ TIMES = 20_000
 
 
 class Rows:
-    """The tables of one database, as task rows."""
+    """The tables of one database, as task rows. Only tasks of the projects chosen count when it compares."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, choice: ProjectChoice) -> None:
         self._database = database
+        self._choice = choice
 
     # --- whole tasks ---------------------------------------------------------------------------------------------
 
@@ -71,21 +76,20 @@ class Rows:
 
     # --- comparing -----------------------------------------------------------------------------------------------
 
-    def compare(self, first: int, last: int, memory: Memory, live: frozenset[int]) -> list[Signal]:
-        """Signals for the tasks of an id range whose state is not the remembered one; `live` are the projects that count."""
-        return self._compare(self.of_range(first, last), memory.tokens(first, last), live)
+    def compare(self, first: int, last: int, memory: Memory) -> list[Signal]:
+        """Signals for the tasks of an id range whose state is not the remembered one."""
+        return self._compare(self.of_range(first, last), memory.tokens(first, last))
 
-    def compare_tasks(self, tasks: Collection[int], memory: Memory, live: frozenset[int]) -> list[Signal]:
+    def compare_tasks(self, tasks: Collection[int], memory: Memory) -> list[Signal]:
         """The same for given tasks."""
         if not tasks:
             return []
         remembered = {t: token for task in tasks for t, token in memory.tokens(task, task).items()}
-        return self._compare(self.of_tasks(tasks), remembered, live)
+        return self._compare(self.of_tasks(tasks), remembered)
 
-    def _compare(
-        self, found: dict[int, TaskRows], remembered: Mapping[int, bytes | None], live: frozenset[int]
-    ) -> list[Signal]:
-        shared = self.shared()
+    def _compare(self, found: dict[int, TaskRows], remembered: Mapping[int, bytes | None]) -> list[Signal]:
+        # Read after the tasks, so that neither is older than they are.
+        shared, live = self.shared(), self.live()
         tokens = {task: token_of(rows, shared) for task, rows in found.items() if rows.task[1] in live}
         changed = [
             Signal(task, found[task].task[1], token)
@@ -136,14 +140,17 @@ class Rows:
     # --- what many documents draw from ---------------------------------------------------------------------------
 
     def projects(self) -> list[Project]:
-        """Every project that is not soft-deleted, in id order."""
+        """The projects chosen, soft-deleted ones left out, in id order."""
         found = []
-        for id_, title, config, _, updated, deleted in self._project_rows():
-            if deleted is None:
-                shown = (_text(title), _text(config), _text(updated).replace(" ", "T") + "Z")
-                version = blake2b(repr((id_, *shown[:2])).encode(), digest_size=8).hexdigest()
-                found.append(Project(id_, shown[0], shown[1], version, shown[2]))
+        for id_, title, config, _, updated, _ in self._chosen():
+            shown = (_text(title), _text(config), _text(updated).replace(" ", "T") + "Z")
+            version = blake2b(repr((id_, *shown[:2])).encode(), digest_size=8).hexdigest()
+            found.append(Project(id_, shown[0], shown[1], version, shown[2]))
         return found
+
+    def live(self) -> frozenset[int]:
+        """Their ids alone, three times as fast."""
+        return frozenset(row[0] for row in self._chosen())
 
     def shared(self) -> Shared:
         users = {row[0]: User(row[0], *(_text(name) for name in row[1:])) for row in self._user_rows()}
@@ -154,7 +161,12 @@ class Rows:
         projects = [(row[0], _first_key(row[3]), row[5]) for row in self._project_rows()]
         return blake2b(repr((self._user_rows(), projects)).encode(), digest_size=16).digest()
 
-    def _project_rows(self) -> list[tuple[int, bytes, bytes, bytes, bytes, bytes | None]]:
+    def _chosen(self) -> Iterator[ProjectRow]:
+        for row in self._project_rows():
+            if row[5] is None and (self._choice == "all" or row[0] in self._choice or _text(row[1]) in self._choice):
+                yield row
+
+    def _project_rows(self) -> list[ProjectRow]:
         return self._all(tables.PROJECT)
 
     def _user_rows(self) -> list[tuple[int, bytes, bytes, bytes]]:

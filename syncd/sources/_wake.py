@@ -43,7 +43,7 @@ class Wake(FileSystemEventHandler):
         ):
             self._hint.set()
 
-    def wait(self) -> None:
-        """Return after a hint or `poll_seconds`, whichever is first."""
-        self._hint.wait(self._poll_seconds)
+    def wait(self, at_most: float) -> None:
+        """Return after a hint, `poll_seconds` or `at_most` seconds, whichever is first."""
+        self._hint.wait(min(self._poll_seconds, at_most))
         self._hint.clear()

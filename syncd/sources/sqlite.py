@@ -6,7 +6,6 @@ whatever adds or removes a row or moves a column, and a rolling comparison of wh
 renamed users). Every candidate is compared by content token, so a touched but unchanged task is no signal.
 """
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -19,16 +18,14 @@ from syncd.filesystem import filesystem_of, is_network
 from syncd.labelstudio import tables
 from syncd.labelstudio.document import document_of, token_of
 from syncd.model import DocumentShape, Project
-from syncd.sources import Gone, Memory, Read, Signals, chosen
+from syncd.sources import Gone, Memory, Read, Signals
 from syncd.sources import Settings as SourceSettings
 from syncd.sources._pace import Pace
 from syncd.sources._sqlite_blocks import Blocks
 from syncd.sources._sqlite_database import Database
 from syncd.sources._sqlite_rows import QuickLook, Rows
+from syncd.sources._sqlite_sweep import SPAN, RollingSweep
 from syncd.targets import Finding
-
-READ = 256
-"""Tasks per read: under 10 ms for documents of a few kilobytes."""
 
 
 class Settings(SourceSettings):
@@ -44,7 +41,7 @@ class SqliteSource:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._database = Database(settings.path)
-        self._rows = Rows(self._database)
+        self._rows = Rows(self._database, settings.projects)
 
     @property
     def where(self) -> str:
@@ -62,16 +59,15 @@ class SqliteSource:
         return "ls-" + blake2b(repr(born[0]).encode(), digest_size=6).hexdigest()
 
     def projects(self) -> Sequence[Project]:
-        return chosen(self.settings.projects, self._rows.projects())
+        return self._rows.projects()
 
     def sweep(self, memory: Memory, stop: Event) -> Iterator[Signals]:
         started = datetime.now(UTC)
-        live = self._live()
         yield Signals(urgency="backfill", projects=self.projects())
-        for first, last in self._rows.spans(memory, READ):
+        for first, last in self._rows.spans(memory, SPAN):
             if stop.is_set():
                 return
-            yield Signals(self._rows.compare(first, last, memory, live), urgency="backfill")
+            yield Signals(self._rows.compare(first, last, memory), urgency="backfill")
         yield Signals(synced=started, swept=started)
 
     def watch(self, memory: Memory, position: str | None, stop: Event) -> Iterator[Signals]:
@@ -82,49 +78,46 @@ class SqliteSource:
             while not stop.is_set() and self._database.file_id() == file:
                 yield from self._follow_one_file(memory, stop, wake.wait)
 
-    def _follow_one_file(self, memory: Memory, stop: Event, wait: Callable[[], None]) -> Iterator[Signals]:
+    def _follow_one_file(self, memory: Memory, stop: Event, wait: Callable[[float], None]) -> Iterator[Signals]:
         """Until the file is replaced underneath, or something that every document draws from changes: then all over."""
         began = self._began()
-        settled = swept = self._version()
-        swept_at = time.monotonic()
+        settled = self._version()
         blocks, quick = Blocks(self._database), QuickLook(self._rows)
         blocks.learn()
         yield from self.sweep(memory, stop)
+        every = self.settings.sweep_minutes * 60
+        sweep = RollingSweep(self._rows, memory, every=every, swept_at=settled)
         while not stop.is_set():
             now, version = datetime.now(UTC), self._version()
             if version != settled:
                 if self._began() != began:
                     return
-                yield from self._find(blocks, quick, memory, stop)
+                for found in self._find(blocks, quick, memory, stop):
+                    yield found
+                    yield from sweep.step(version)
                 if stop.is_set():
                     return  # the look may have been cut short: it proves nothing
                 yield Signals(synced=now, projects=self.projects())
                 settled = version
-            elif swept != settled and time.monotonic() - swept_at >= self.settings.sweep_minutes * 60:
-                swept, swept_at = settled, time.monotonic()
-                yield from self._rolling_sweep(memory, stop)
             else:
-                yield Signals(synced=now, swept=now if swept == settled else None)
-                wait()
+                yield Signals(synced=now, swept=now if sweep.proves(version) else None)
+                wait(sweep.rest(version))
+                yield from sweep.step(version)
 
     def _find(self, blocks: Blocks, quick: QuickLook, memory: Memory, stop: Event) -> Iterator[Signals]:
-        """What a moved `data_version` stands for: first the likely tasks, then every block that differs."""
-        live = self._live()
+        """What a moved `data_version` stands for: first the likely tasks, then every block; a batch for each, empty or not."""
         for span in blocks.differing(Pace(stop, share=0.25)):
-            recent = quick.look(self._version())
-            if recent:
-                yield Signals(self._rows.compare_tasks(recent, memory, live))
+            yield Signals(self._rows.compare_tasks(quick.look(self._version()), memory))
             if span is not None:
-                yield Signals(self._rows.compare(*span, memory, live))
+                yield Signals(self._rows.compare(*span, memory))
 
     def _began(self) -> object:
         return self._database.file_id(), self._rows.shared_version()
 
     def read(self, tasks: Sequence[int], shape: DocumentShape) -> Iterator[Read]:
-        live = self._live()
-        shared = self._rows.shared()
-        for at in range(0, len(tasks), READ):
-            asked = tasks[at : at + READ]
+        live, shared = self._rows.live(), self._rows.shared()
+        for at in range(0, len(tasks), SPAN):
+            asked = tasks[at : at + SPAN]
             found = self._rows.of_tasks(asked)
             for task in asked:
                 rows = found.get(task)
@@ -156,18 +149,6 @@ class SqliteSource:
 
     def close(self) -> None:
         self._database.close()
-
-    def _rolling_sweep(self, memory: Memory, stop: Event) -> Iterator[Signals]:
-        started = datetime.now(UTC)
-        live, pace = self._live(), Pace(stop, share=0.1)
-        for first, last in self._rows.spans(memory, READ):
-            yield Signals(self._rows.compare(first, last, memory, live), urgency="backfill")
-            if not pace.breathe():
-                return
-        yield Signals(swept=started)
-
-    def _live(self) -> frozenset[int]:
-        return frozenset(project.id for project in self.projects())
 
     def _version(self) -> tuple[object, int]:
         """Differs after every commit. The count is a connection's own: another file's may happen to be the same."""

@@ -16,6 +16,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from syncd.errors import Unavailable
 from syncd.filesystem import filesystem_of, is_network
 from syncd.targets import (
     Capabilities,
@@ -64,6 +65,8 @@ from syncd.targets._layout import (
 )
 from syncd.targets._probe import probe
 
+_ENTERED: set[Path] = set()
+"""Folders that this process has been in. They are never made anew: under a missing mount lies another one."""
 SYNCFS_FROM = 64
 """Below this many files a sync for each costs less than one for the whole file system."""
 
@@ -111,10 +114,11 @@ class Local:
         )
 
     def open(self) -> None:
-        with self._faults("open it"), suppress(FileExistsError):
-            self._root.mkdir()
+        if self._root not in _ENTERED:
+            with self._faults("open it"), suppress(FileExistsError):
+                self._root.mkdir()
         with self._faults("open it"):
-            self._runs.append(Run(self._root, again=False))
+            self._attach()
 
     def close(self) -> None:
         if self._process is not None:
@@ -233,8 +237,20 @@ class Local:
         """
         with self._attaching:
             if not self._runs[-1].is_at(self._root):
-                self._runs.append(Run(self._root, again=True))
+                self._attach()
             return self._runs[-1]
+
+    def _attach(self) -> None:
+        try:
+            self._runs.append(Run(self._root, again=self._root in _ENTERED))
+        except FileNotFoundError as error:
+            if not self._root.exists():
+                raise
+            raise Unavailable(
+                f"local target {self._root}: the folder is there, but nothing of what syncd left in it: is it mounted? "
+                "syncd goes on when it is back; start syncd again if the folder was emptied on purpose."
+            ) from error
+        _ENTERED.add(self._root)
 
     @contextmanager
     def _opened(self, key: str) -> Iterator[BufferedReader | None]:

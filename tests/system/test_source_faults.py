@@ -9,30 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.deployment import Deployment, eventually
+from tests.deployment import Deployment
 from tests.labelstudio_database import LabelStudioDatabase
 from tests.small_disks import bound_by_permissions
-
-
-def following(deployment: Deployment) -> None:
-    """Start the daemon and wait until the target is true."""
-    deployment.start()
-    deployment.wait_until_true()
-    assert deployment.tasks() == deployment.rendered()
-
-
-def told(deployment: Deployment, phrase: str) -> None:
-    """Wait until the log complains with these words."""
-    eventually(lambda: phrase in deployment.errors(), deployment.errors)
-
-
-def goes_on(deployment: Deployment, task: int = 1) -> None:
-    """A new annotation is seen, and everything is as the database says."""
-    deployment.database.annotate(task, "and on it goes")
-    deployment.wait_until_true(seconds=60)
-    assert deployment.tasks() == deployment.rendered()
-    assert "Traceback" not in deployment.log.read_text()
-
+from tests.system.following import following, goes_on, told
 
 # --- the file ----------------------------------------------------------------------------------------------------
 
@@ -197,15 +177,17 @@ def test_a_table_that_syncd_cannot_do_without_is_named(deployment: Deployment) -
 
 # --- rows --------------------------------------------------------------------------------------------------------
 
-BAD_JSON = "UPDATE task_completion SET result = '[{\"broken\": ' WHERE task_id = 2"
-BAD_UTF8 = "UPDATE task_completion SET result = CAST(x'5b22ff225d' AS TEXT) WHERE task_id = 2"
-BAD_NUMBER = "UPDATE task_completion SET result = '[NaN]' WHERE task_id = 2"
-BAD_DATA = "UPDATE task SET data = '{' WHERE id = 2"
-NO_TIME = "UPDATE task SET updated_at = 20260101 WHERE id = 2"
-NO_LENGTH = "UPDATE task_completion SET lead_time = 'quick' WHERE task_id = 2"
+DAMAGE = {
+    "JSON cut short": "UPDATE task_completion SET result = '[{\"broken\": ' WHERE task_id = 2",
+    "no UTF-8": "UPDATE task_completion SET result = CAST(x'5b22ff225d' AS TEXT) WHERE task_id = 2",
+    "NaN": "UPDATE task_completion SET result = '[NaN]' WHERE task_id = 2",
+    "data cut short": "UPDATE task SET data = '{' WHERE id = 2",
+    "a number for a time": "UPDATE task SET updated_at = 20260101 WHERE id = 2",
+    "a word for a number": "UPDATE task_completion SET lead_time = 'quick' WHERE task_id = 2",
+}
 
 
-@pytest.mark.parametrize("damage", [BAD_JSON, BAD_UTF8, BAD_NUMBER, BAD_DATA, NO_TIME, NO_LENGTH])
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
 def test_a_damaged_row_is_set_aside_and_costs_nobody_else_anything(deployment: Deployment, damage: str) -> None:
     following(deployment)
     last_good = deployment.tasks()["1/tasks/2.json"]

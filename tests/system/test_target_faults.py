@@ -1,35 +1,12 @@
-"""What can befall a target folder and the ledger: each is told clearly, loses nothing, and is over when it is over."""
+"""What can befall a target folder: each is told clearly, loses nothing, and is over when it is over."""
 
 import json
 import shutil
-import signal
 from pathlib import Path
 
-from tests.deployment import PATIENCE, Deployment, digests, eventually, folded, journal_lines
-from tests.labelstudio_database import result_saying
-from tests.small_disks import bound_by_permissions, fill_up, make_read_only, small_disk
-
-
-def goes_on(deployment: Deployment, task: int = 1) -> None:
-    """A new annotation is seen, and everything is as the database says."""
-    deployment.database.annotate(task, "and on it goes")
-    deployment.wait_until_true(seconds=60)
-    assert deployment.tasks() == deployment.rendered()
-    assert "Traceback" not in deployment.log.read_text()
-
-
-def told(deployment: Deployment, phrase: str) -> None:
-    """Wait until the log complains with these words."""
-    eventually(lambda: phrase in deployment.errors(), deployment.errors)
-
-
-def versions(deployment: Deployment) -> dict[str, tuple[int, int]]:
-    """Key → inode and time of every file: both move when it is written, whatever is written."""
-    facts = {key: (deployment.target / key).stat() for key in deployment.files()}
-    return {key: (fact.st_ino, fact.st_mtime_ns) for key, fact in facts.items()}
-
-
-# --- the folder --------------------------------------------------------------------------------------------------
+from tests.deployment import Deployment, digests, eventually, folded, journal_lines
+from tests.small_disks import attached, bound_by_permissions, fill_up, make_read_only, small_disk
+from tests.system.following import goes_on, told
 
 
 def test_a_full_disk_is_told_and_the_work_goes_on_when_there_is_room(tmp_path: Path) -> None:
@@ -86,24 +63,33 @@ def test_a_folder_that_goes_away_and_comes_back_is_written_on(deployment: Deploy
     deployment.wait_until_true()
     deployment.target.rename(deployment.folder / "unplugged")
     deployment.database.annotate(2, "meanwhile")
-    told(deployment, "the folder is not there")
+    eventually(lambda: deployment.errors().count("the folder is not there") >= 3, deployment.errors)
     assert not deployment.target.exists()
     (deployment.folder / "unplugged").rename(deployment.target)
     goes_on(deployment)
 
 
+def test_what_lies_under_a_lost_mount_is_not_written_to(deployment: Deployment, tmp_path: Path) -> None:
+    disk, place = tmp_path / "disk", deployment.target
+    disk.mkdir()
+    place.mkdir()
+    with attached(disk, place):
+        deployment.start()
+        deployment.wait_until_true()
+    deployment.database.annotate(2, "meanwhile")
+    eventually(lambda: deployment.errors().count("is it mounted?") >= 3, deployment.errors)
+    assert list(place.iterdir()) == []
+    with attached(disk, place):
+        goes_on(deployment)
+
+
 def test_an_emptied_folder_is_filled_again(deployment: Deployment) -> None:
     deployment.sync()
+    lost = deployment.claims()["journal_seq"]
     shutil.rmtree(deployment.target)
     deployment.sync()
     assert deployment.tasks() == deployment.rendered()
-    assert folded(journal_lines_of_a_new_folder(deployment)) == digests(deployment.files())
-
-
-def journal_lines_of_a_new_folder(deployment: Deployment) -> "list[dict[str, str]]":
-    """The numbers go on where they were: what was lost with the folder is lost."""
-    paths = sorted((deployment.target / "_syncd/journal").glob("*.jsonl"))
-    return [json.loads(line) for path in paths for line in path.read_text().splitlines()]
+    assert folded(journal_lines(deployment.target, after=lost)) == digests(deployment.files())
 
 
 def test_one_file_that_cannot_be_written_costs_the_others_nothing(deployment: Deployment) -> None:
@@ -134,129 +120,3 @@ def test_a_folder_of_another_label_studio_is_refused_and_left_alone(deployment: 
     done = deployment.command("sync")
     assert (done.returncode, "a marker" in done.stderr) == (2, True)
     assert deployment.files() == before
-
-
-# --- the ledger --------------------------------------------------------------------------------------------------
-
-
-def test_a_second_daemon_on_the_ledger_is_refused_with_the_pid_of_the_first(deployment: Deployment) -> None:
-    daemon = deployment.start()
-    deployment.wait_until_true()
-    done = deployment.command("run")
-    assert (done.returncode, f"pid {daemon.pid}" in done.stderr) == (2, True)
-    goes_on(deployment)
-
-
-def test_a_lost_ledger_is_rebuilt_without_writing_what_is_right(deployment: Deployment) -> None:
-    database = deployment.database
-    deployment.sync()
-    before = versions(deployment)
-    gone, changed, *_ = database.labelled(3)
-    for part in deployment.folder.glob("syncd-state.db*"):
-        part.unlink()
-    database.annotate(changed, "changed meanwhile")
-    database.delete_tasks([gone])
-    done = deployment.sync()
-    assert (done["written"], done["deleted"]) == (1, 1)
-    after = versions(deployment)
-    assert [key for key in after if after[key] != before[key]] == [f"3/tasks/{changed}.json"]
-    assert deployment.tasks() == deployment.rendered()
-    assert folded(journal_lines(deployment.target)) == digests(deployment.files())
-
-
-def test_after_a_lost_ledger_a_deleted_project_leaves_nothing_behind(deployment: Deployment) -> None:
-    deployment.configure(target={"max_delete_ratio": 0})
-    deployment.sync()
-    for part in deployment.folder.glob("syncd-state.db*"):
-        part.unlink()
-    deployment.sync()
-    deployment.database.soft_delete(7)
-    deployment.database.rename_project(8, "new title")
-    deployment.sync()
-    assert [key for key in deployment.files() if key.startswith("7/")] == []
-    assert json.loads(deployment.files()["8/project.json"])["title"] == "new title"
-
-
-def test_a_ledger_on_a_full_disk_is_told_and_the_work_goes_on_when_there_is_room(tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk", kilobytes=6144) as disk:
-        deployment = Deployment(tmp_path)
-        deployment.state = disk / "syncd-state.db"
-        deployment.configure()
-        try:
-            deployment.start()
-            deployment.wait_until_true()
-            filler = fill_up(disk)
-            eventually(
-                lambda: (
-                    deployment.database.annotate(2, "no room to note this")
-                    and "cannot be written" in deployment.errors()
-                )
-            )
-            filler.unlink()
-            goes_on(deployment)
-        finally:
-            deployment.close()
-
-
-def test_a_ledger_that_is_damaged_is_named_with_the_way_out(deployment: Deployment) -> None:
-    deployment.state.write_bytes(b"no ledger at all" * 1000)
-    done = deployment.command("sync")
-    assert done.returncode in (2, 3)
-    assert str(deployment.state) in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_what_the_target_claims_never_goes_back(deployment: Deployment) -> None:
-    daemon = deployment.start(fault="state stored:3")
-    assert daemon.wait(PATIENCE) == -signal.SIGKILL
-    said = deployment.claims()
-    seen = [(said["synced_through"] or "", said["swept_through"] or "")]
-    deployment.start()
-    while seen[-1] <= seen[0] or len(seen) < 3:
-        now = eventually(lambda: (c := deployment.claims()) and (c["synced_through"] or "", c["swept_through"] or ""))
-        if now != seen[-1]:
-            seen.append(now)
-    assert seen == sorted(seen)
-
-
-# --- two writers -------------------------------------------------------------------------------------------------
-
-
-def test_a_second_ledger_stands_by_and_takes_over_when_the_first_is_killed(
-    deployment: Deployment, tmp_path: Path
-) -> None:
-    first = deployment.start()
-    deployment.wait_until_true()
-    folder = tmp_path / "second"
-    folder.mkdir()
-    second = Deployment(folder, target=deployment.target, database=deployment.database.path)
-    try:
-        done = second.command("sync")
-        assert (done.returncode, f"pid {first.pid}" in done.stderr) == (3, True)
-        second.start()
-        eventually(lambda: [e for e in second.logged() if e["event"] == "standing by"])
-        assert second.status()["targets"]["out"]["state"] == "standing by"
-        goes_on(deployment)
-        first.kill()
-        first.wait()
-        goes_on(second, task=2)
-        assert folded(journal_lines(second.target)) == digests(second.files())
-    finally:
-        second.close()
-
-
-def test_the_first_ledger_looks_again_after_another_one_wrote(deployment: Deployment, tmp_path: Path) -> None:
-    """What one remembers is worth nothing once another one wrote: here it even wrote what the database no longer says."""
-    folder = tmp_path / "second"
-    folder.mkdir()
-    annotation = deployment.database.value("SELECT max(id) FROM task_completion WHERE task_id = 1")
-    before = deployment.database.value("SELECT result FROM task_completion WHERE id = ?", annotation)
-    deployment.sync()
-    change = "UPDATE task_completion SET result = ? WHERE id = ?"
-    deployment.database.run(change, result_saying("as the second one saw it"), annotation)
-    second = Deployment(folder, target=deployment.target, database=deployment.database.path)
-    assert second.sync()["written"] == 1
-    deployment.database.run(change, before, annotation)
-    deployment.sync()
-    assert deployment.tasks() == deployment.rendered()
-    assert folded(journal_lines(deployment.target)) == digests(deployment.files())
