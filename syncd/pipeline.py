@@ -18,6 +18,7 @@ from syncd.layout import tombstone_key
 from syncd.ledger import Ledger
 from syncd.ledger.lane import LaneLedger
 from syncd.ledger.settle import File, Line, Settlement, settle
+from syncd.mirrors.tasks import write_own_files
 from syncd.planning import Plan, Planner, Put
 from syncd.targets import Deleted, Failed, Object, Refused, Target, Written
 
@@ -88,17 +89,23 @@ class Pipeline:
         if touched:
             moved = [p.before for p in plan.puts if p.before and p.before.key != p.file.key]
             self._lane.mark_in_flight(touched, moved)
-            self._before_puts({p.file.project for p in plan.puts})
+        if plan.puts or plan.mirrored:
+            self._before_puts({p.file.project for p in plan.puts} | {c.project for c in plan.mirrored if c.after})
         fault_point("after in-flight mark")
         unknown = {f.task for f in touched}
+        own = {c.task for c in plan.mirrored if c.bodies or c.leftover} - unknown
         try:
             self._put(plan.puts, result, unknown)
             fault_point("after puts")
             self._delete(plan.deletes, result, unknown)
             self._delete(self._left(plan, result, unknown), result, unknown)
             fault_point("after deletes")
+            self._mirror(plan, result, unknown)
+            own = set()
         finally:
+            unknown |= own
             result.settled = [(task, token) for task, token in plan.tokens.items() if task not in unknown]
+            result.looked_at = {task for task in plan.tasks() if task not in unknown}
             settle(self._ledger, self._lane.id, result)
             self._count(plan, result)
         fault_point("after settling")
@@ -174,6 +181,17 @@ class Pipeline:
                 raise Unavailable(
                     f"the tombstone {outcome.key} cannot be stored in {self._target.where}; its task is kept"
                 )
+
+    def _mirror(self, plan: Plan, result: Settlement, unknown: set[int]) -> None:
+        """The mirrors follow what is known to be in the bucket."""
+        set_aside = {task for task, _, _ in result.quarantined} - {task for task, _, _ in plan.rejected}
+        due = [c for c in plan.mirrored if c.task not in unknown and c.task not in set_aside]
+        if due:
+            tasks = {c.task for c in due if c.bodies or c.leftover}
+            unknown |= tasks
+            result.mirrored, lines = write_own_files(due, self._target, self.planner.mirrors.mark_in_flight)
+            result.lines += lines
+            unknown -= tasks
 
     def _count(self, plan: Plan, result: Settlement) -> None:
         done = self.totals

@@ -52,6 +52,7 @@ class Ledger:
         self._claims: list[Claim] = []
         if read_only:
             self._connection = self._connect(read_only=True)
+            self._check_version()
         else:
             self._lock_file = _take(path)
             self._connection = self._connect(read_only=False)
@@ -60,6 +61,8 @@ class Ledger:
         """A name that no other ledger has: the holder of leases."""
         self.number: int = self._scalar("SELECT max(number) FROM batches") or 0
         """The newest batch of signals."""
+        self.registries_at = 0
+        """Goes up whenever a registry changes: then contexts are made anew."""
         self.swept_at = 0.0
         """When the newest full sweep was recorded, in seconds since the epoch; 0: none since this process began."""
 
@@ -198,6 +201,11 @@ class Ledger:
     def last_task(self) -> int:
         return self.reader().execute("SELECT max(task) FROM seen").fetchone()[0] or 0
 
+    def seen_tasks(self, project: int, after: int, limit: int) -> list[int]:
+        """Ids of a project's tasks after one, in order."""
+        sql = "SELECT task FROM seen WHERE task > ? AND project = ? ORDER BY task LIMIT ?"
+        return [row[0] for row in self.reader().execute(sql, (after, project, limit))]
+
     # --- projects ------------------------------------------------------------------------------------------------
 
     def projects(self) -> dict[int, Project]:
@@ -238,13 +246,16 @@ class Ledger:
         value: int | None = self._connection.execute(sql).fetchone()[0]
         return value
 
-    def _create(self) -> None:
+    def _check_version(self) -> None:
         found = self._scalar("PRAGMA user_version")
         if found not in (0, VERSION):
             raise Misconfigured(
                 f"the ledger {self.path} was written by another version of syncd (layout {found}, this is {VERSION}). "
                 "Move it away: syncd rebuilds it from source and target"
             )
+
+    def _create(self) -> None:
+        self._check_version()
         with self.transaction() as t:
             for statement in SHARED_TABLES:
                 t.execute(statement)

@@ -1,56 +1,17 @@
 """What the ledger keeps of mirrors: each task as a mirror shows it, the borders of shared files, and what is not published yet."""
 
 import json
-import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from dataclasses import dataclass
 
 from syncd.ledger import Ledger, drop_mirror
+from syncd.ledger.rendered import Change, Rendered, store_changes
 from syncd.ledger.schema import RENDERED_TABLES
 from syncd.ledger.settle import Line, add_lines
 
 FIRST_TASK = -(2**63)
 HEAD, ROWS, TAIL = 0, 1, 2
 """The kinds of a section's pieces, in order."""
-
-OwnFiles: TypeAlias = Mapping[str, str | None]
-"""Path in the mirror's folder → digest; None while a write is under way."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """A task as a mirror shows it. `document`: digest of the document it was rendered from, None when that is not sure."""
-
-    task: int
-    generation: int
-    document: bytes | None
-    newest: str = ""
-    files: OwnFiles = field(default_factory=dict)
-    reason: str | None = None
-    fragments: tuple[bytes | None, ...] = ()
-    """By section, in the order of the shared files; not read back."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What becomes of a task in one mirror; `after` None: it leaves. `bodies` are the own files to put, by path."""
-
-    mirror: int
-    project: int
-    folder: str
-    task: int
-    before: Rendered | None
-    after: Rendered | None
-    bodies: Mapping[str, bytes] = field(default_factory=dict)
-
-    @property
-    def leftover(self) -> list[str]:
-        """Own files of before that are no more."""
-        there = self.before.files if self.before else {}
-        kept = self.after.files if self.after else {}
-        return [path for path in there if path not in kept]
-
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -71,6 +32,7 @@ class Kept:
     note: str | None
     trusted: int
     sections: int
+    rendition: str
     configured: bool
 
 
@@ -86,7 +48,7 @@ class Segment:
 
 
 _KEPT = "id, project, name, version, generation, rebuilding, changed, published_at, took, etag, synced, reason, note, trusted, "
-_KEPT += "sections, configured"
+_KEPT += "sections, rendition, configured"
 
 
 class MirrorLedger:
@@ -102,7 +64,7 @@ class MirrorLedger:
         """Every mirror there is or was, of every project, by project and name."""
         sql = f"SELECT {_KEPT} FROM mirrors WHERE lane = ? ORDER BY project, name"
         return [
-            Kept(*row[:6], bool(row[6]), *row[7:15], bool(row[15])) for row in self._read(sql, (self.lane,))
+            Kept(*row[:6], bool(row[6]), *row[7:16], bool(row[16])) for row in self._read(sql, (self.lane,))
         ]
 
     def make(self, project: int, name: str) -> Kept:
@@ -122,19 +84,18 @@ class MirrorLedger:
         with self.ledger.transaction() as t:
             drop_mirror(t, mirror)
 
-    def start_rebuild(self, mirror: Kept, version: str, sections: int) -> None:
+    def start_rebuild(self, mirror: Kept, version: str, rendition: str, sections: int) -> None:
         """A new generation: every task of the project that has a file is rendered again."""
         with self.ledger.numbered() as (t, number):
-            if mirror.sections != sections or mirror.generation == 0:
-                t.execute(f"DROP TABLE IF EXISTS rendered_{mirror.id}")
+            if mirror.generation == 0:
                 fragments = "".join(f", f{n} BLOB" for n in range(sections))
                 for statement in RENDERED_TABLES:
                     t.execute(statement.format(mirror=mirror.id, fragments=fragments))
                 t.execute("UPDATE mirrors SET trusted = generation + 1 WHERE id = ?", (mirror.id,))
             t.execute(
-                "UPDATE mirrors SET version = ?, generation = generation + 1, rebuilding = ?, reason = NULL, sections = ? "
-                "WHERE id = ?",
-                (version, number, sections, mirror.id),
+                "UPDATE mirrors SET version = ?, rendition = ?, generation = generation + 1, rebuilding = ?, reason = NULL, "
+                "sections = ?, configured = 1 WHERE id = ?",
+                (version, rendition, number, sections, mirror.id),
             )
             t.execute(
                 f"INSERT OR REPLACE INTO rerender_{self.lane} SELECT task, project, ?1 FROM written_{self.lane} "
@@ -200,6 +161,10 @@ class MirrorLedger:
             store_changes(t, changes)
             add_lines(t, self.lane, lines)
 
+    def aside_count(self, mirror: int) -> int:
+        """How many are set aside for this format."""
+        return int(self._read(f"SELECT count(*) FROM rendered_{mirror} WHERE reason IS NOT NULL")[0][0])
+
     def aside(self, mirror: int) -> list[tuple[int, str]]:
         """(task, reason) of those set aside for this format."""
         return self._read(f"SELECT task, reason FROM rendered_{mirror} WHERE reason IS NOT NULL ORDER BY task")
@@ -215,6 +180,13 @@ class MirrorLedger:
         """Bytes of the fragments of a range of tasks, separators not counted."""
         sql = f"SELECT total(length(f{section})) FROM rendered_{mirror} WHERE task >= ? AND task < ?"
         return int(self._read(sql, (first, 2**63 - 1 if end is None else end))[0][0])
+
+    def lengths(self, mirror: int, section: int, first: int, end: int | None) -> Iterator[tuple[int, int]]:
+        """(task, bytes of its fragment) of a range of tasks, in order."""
+        sql = f"SELECT task, length(f{section}) FROM rendered_{mirror} WHERE f{section} IS NOT NULL AND task >= ? AND task < ? "
+        return iter(
+            self.ledger.reader().execute(sql + "ORDER BY task", (first, 2**63 - 1 if end is None else end))
+        )
 
     def fragments(self, mirror: int, section: int, first: int, end: int | None) -> Iterator[tuple[int, bytes]]:
         """(task, fragment) of a range of tasks, in order; `end` is not part of it."""
@@ -262,37 +234,3 @@ class MirrorLedger:
 
     def _read(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple]:  # type: ignore[type-arg]  # rows of that SQL
         return self.ledger.reader().execute(sql, parameters).fetchall()
-
-
-def store_changes(t: sqlite3.Connection, changes: Iterable[Change]) -> None:
-    """Within a transaction: rows as they are now, the segments that they touch, and that something waits to be published."""
-    for c in changes:
-        fragments = c.after.fragments if c.after else ()
-        touched = _differing(t, c, fragments)
-        if c.after is None:
-            t.execute(f"DELETE FROM rendered_{c.mirror} WHERE task = ?", (c.task,))
-        else:
-            a = c.after
-            marks = ", ?" * len(fragments)
-            t.execute(
-                f"INSERT OR REPLACE INTO rendered_{c.mirror} VALUES (?, ?, ?, ?, ?, ?{marks})",
-                (a.task, a.generation, a.document, a.newest, json.dumps(dict(a.files)), a.reason, *fragments),
-            )
-        for section in touched:
-            t.execute(
-                "UPDATE segments SET dirty = 1 WHERE mirror = ?1 AND section = ?2 AND kind = 1 AND first = (SELECT max(first) "
-                "FROM segments WHERE mirror = ?1 AND section = ?2 AND kind = 1 AND first <= ?3)",
-                (c.mirror, section, c.task),
-            )
-        newest = (c.before.newest if c.before else "", c.after.newest if c.after else "")
-        if touched or newest[0] != newest[1]:
-            t.execute("UPDATE mirrors SET changed = 1 WHERE id = ? AND changed = 0", (c.mirror,))
-
-
-def _differing(t: sqlite3.Connection, c: Change, fragments: Sequence[bytes | None]) -> list[int]:
-    """The sections in which the task's fragment is another one now."""
-    row = t.execute(f"SELECT * FROM rendered_{c.mirror} WHERE task = ?", (c.task,)).fetchone()
-    before: Sequence[bytes | None] = row[6:] if row else ()
-    count = max(len(before), len(fragments))
-    padded = [(*some, *[None] * (count - len(some))) for some in (before, fragments)]
-    return [n for n in range(count) if padded[0][n] != padded[1][n]]

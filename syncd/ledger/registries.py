@@ -48,6 +48,7 @@ def grow(
     Columns are sorted among those that are added together. Nothing that is there moves.
     """
     with ledger.transaction() as t:
+        before = t.total_changes
         known = dict(t.execute("SELECT name, number FROM classes WHERE project = ?", (project,)).fetchall())
         numbers = number_classes(labels, classes, known)
         new = [(project, number, name) for name, number in numbers.items() if name not in known]
@@ -59,6 +60,10 @@ def grow(
             rows = [(project, rendition, place, name) for place, name in enumerate(added, len(there))]
             t.executemany("INSERT INTO columns VALUES (?, ?, ?, ?)", rows)
         t.executemany("INSERT OR IGNORE INTO surveyed VALUES (?, ?)", [(project, name) for name in surveyed])
+        if t.total_changes > before:
+            # Files that list all classes, or all columns, say something else now, in every target.
+            t.execute("UPDATE mirrors SET changed = 1 WHERE project = ?", (project,))
+            ledger.registries_at += 1
     return registry_of(ledger, project)
 
 
@@ -81,6 +86,8 @@ def adopt(ledger: Ledger, project: int, found: Registry) -> list[str]:
                 continue
             rows = [(project, rendition, place, name) for place, name in enumerate(theirs) if place >= len(ours)]
             t.executemany("INSERT INTO columns VALUES (?, ?, ?, ?)", rows)
+        t.executemany("INSERT OR IGNORE INTO surveyed VALUES (?, ?)", [(project, one) for one in found.surveyed])
+        ledger.registries_at += 1
     return conflicts
 
 
@@ -93,3 +100,4 @@ def forget(ledger: Ledger, project: int, rendition: str | None = None) -> None:
             t.execute(
                 f"DELETE FROM {table} WHERE project = ?1 AND rendition = coalesce(?2, rendition)", (project, rendition)
             )
+        ledger.registries_at += 1
