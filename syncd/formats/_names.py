@@ -14,7 +14,8 @@ LONGEST_STEM = 120
 """Bytes of UTF-8. File systems take 255, of which writers of temporary files and suffixes need some."""
 
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f\ud800-\udfff<>:"/\\|?*]')
-_NOT_IN_PATHS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\\]|(?<=^[A-Za-z]):")
+_NOT_IN_PATHS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\\]")
+_DRIVE = re.compile(r"(?<=^[A-Za-z]):")
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,10}")
 _PATH_PARAMETERS = ("d", "filepath")
 
@@ -43,7 +44,8 @@ def file_name(address: object, task: int) -> str:
     """
     path = _path(address) if isinstance(address, str) else ""
     path = _NOT_IN_PATHS.sub("_", unicodedata.normalize("NFC", path))
-    return "/".join(name for name in path.split("/") if name not in {"", ".", ".."}) or f"t{task}"
+    path = "/".join(name for name in path.split("/") if name not in {"", ".", ".."})
+    return _DRIVE.sub("_", path) or f"t{task}"
 
 
 def safe(name: str) -> str:

@@ -44,7 +44,9 @@ class User:
 
     @property
     def expanded(self) -> bytes:
-        return orjson.dumps({"id": self.id, "email": self.email, "first_name": self.first_name, "last_name": self.last_name})
+        return orjson.dumps(
+            {"id": self.id, "email": self.email, "first_name": self.first_name, "last_name": self.last_name}
+        )
 
     @property
     def display(self) -> str:
@@ -108,7 +110,8 @@ def _qualifies(task: Row, annotations: Sequence[Row], shape: DocumentShape) -> b
 
 
 def _task(rows: TaskRows, annotations: Sequence[Row], shared: Shared, shape: DocumentShape) -> bytes:
-    (id_, project, data, meta, created, updated, _, upload, updated_by, inner_id, allow_skip, comments, unresolved, commented) = rows.task
+    (id_, project, data, meta, created, updated, _, upload, updated_by, inner, allow_skip) = rows.task[:11]
+    (comments, unresolved, commented) = rows.task[11:]
     data = _json(data, "task.data")
     if b'"$undefined$"' in data:
         data = _with_data_key(data, shared.data_keys.get(project))
@@ -123,7 +126,7 @@ def _task(rows: TaskRows, annotations: Sequence[Row], shared: Shared, shape: Doc
             b'],"predictions":[',
             _listed(rows.predictions, shape.predictions, _prediction),
             b'],"data":%s,"meta":%s,"created_at":%s,"updated_at":%s,"allow_skip":%s,"inner_id":%s'
-            % (data, _json(meta, "task.meta"), _time(created), _time(updated), _bool(allow_skip), _number(inner_id)),
+            % (data, _json(meta, "task.meta"), _time(created), _time(updated), _bool(allow_skip), _number(inner)),
             b',"total_annotations":%d,"cancelled_annotations":%d,"total_predictions":%d'
             % (len(rows.annotations) - cancelled, cancelled, len(rows.predictions)),
             b',"comment_count":%s,"unresolved_comment_count":%s,"last_comment_updated_at":%s,"project":%d,"updated_by":%s'
@@ -140,8 +143,9 @@ def _listed(rows: Sequence[Row], how: str, expanded: Callable[[Row], bytes]) -> 
 
 
 def _annotation(row: Row, shared: Shared, shape: DocumentShape) -> bytes:
-    (id_, task, result, cancelled, truth, created, updated, drafted, lead_time, prediction, result_count, unique_id) = row[:12]
-    (import_id, last_action, bulk, project, updated_by, parent_prediction, parent_annotation, created_by, completed_by) = row[12:]
+    (id_, task, result, cancelled, truth, created, updated, drafted, lead_time, prediction, result_count) = row[:11]
+    (unique_id, import_id, last_action, bulk, project, updated_by) = row[11:17]
+    (parent_prediction, parent_annotation, created_by, completed_by) = row[17:]
     who = shared.users.get(completed_by) if shape.completed_by == "user" else None
     return (
         b'{"id":%d,"completed_by":%s,"result":%s,"was_cancelled":%s,"ground_truth":%s,"created_at":%s,"updated_at":%s'
@@ -175,7 +179,8 @@ def _annotation(row: Row, shared: Shared, shape: DocumentShape) -> bytes:
 
 
 def _prediction(row: Row) -> bytes:
-    (id_, task, result, version, score, cluster, neighbors, mislabeling, created, updated, model, model_run, project) = row
+    (id_, task, result, version, score, cluster, neighbors, mislabeling) = row[:8]
+    (created, updated, model, model_run, project) = row[8:]
     return (
         b'{"id":%d,"result":%s,"model_version":%s,"score":%s,"cluster":%s,"neighbors":%s,"mislabeling":%s'
         b',"created_at":%s,"updated_at":%s,"model":%s,"model_run":%s,"task":%d,"project":%s}'
@@ -226,7 +231,9 @@ class _BadColumnError(Exception):
     """A column's value cannot stand in a document."""
 
 
-_ESCAPES = re.compile(rb"\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|.)", re.DOTALL)
+_ESCAPES = re.compile(
+    rb"\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|.)", re.DOTALL
+)
 
 
 def _json(text: bytes | None, column: str) -> bytes:

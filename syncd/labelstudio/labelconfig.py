@@ -95,9 +95,7 @@ def _walk(root: Element) -> Iterator[tuple[Element, _Place]]:
         element, place = waiting.pop()
         yield element, place
         if element.tag == "Repeater":
-            place = replace(
-                place, index_flags=(*place.index_flags, element.get("indexFlag") or _DEFAULT_INDEX_FLAG)
-            )
+            place = replace(place, index_flags=(*place.index_flags, element.get("indexFlag") or _DEFAULT_INDEX_FLAG))
         elif _is_control(element):
             place = replace(place, control=element.get("name"))
         waiting.extend((child, place) for child in reversed(element))

@@ -22,7 +22,8 @@ _STORAGES = {
     "s3": "SELECT s.*, s.project_id AS owner FROM io_storages_s3exportstorage AS s",
     "gcs": "SELECT m.*, s.project_id AS owner, s.gcsstoragemixin_ptr_id AS id FROM io_storages_gcsexportstorage AS s "
     "JOIN io_storages_gcsstoragemixin AS m ON m.id = s.gcsstoragemixin_ptr_id",
-    "azure": "SELECT m.*, s.project_id AS owner, s.azureblobstoragemixin_ptr_id AS id FROM io_storages_azureblobexportstorage AS s "
+    "azure": "SELECT m.*, s.project_id AS owner, s.azureblobstoragemixin_ptr_id AS id "
+    "FROM io_storages_azureblobexportstorage AS s "
     "JOIN io_storages_azureblobstoragemixin AS m ON m.id = s.azureblobstoragemixin_ptr_id",
     "redis": "SELECT m.*, s.project_id AS owner, s.db AS db FROM io_storages_redisexportstorage AS s "
     "JOIN io_storages_redisstoragemixin AS m ON m.id = s.redisstoragemixin_ptr_id",

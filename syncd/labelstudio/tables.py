@@ -6,16 +6,24 @@ older or newer than the one we know still reads, and columns we do not know are 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Table:
-    """One table: the columns in the order rows are read; those in `optional` may be missing and read as that SQL literal."""
+    """One table: the `names` of its columns in the order rows are read; those in `optional` may be missing.
+
+    A missing one reads as the SQL literal given there.
+    """
 
     name: str
-    columns: tuple[str, ...]
+    names: str
     optional: Mapping[str, str] = field(default_factory=dict)
     may_be_missing: bool = False
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(self.names.split())
 
     def select(self, present: frozenset[str]) -> str:
         """The select list for a database that has the columns `present`."""
@@ -28,8 +36,8 @@ class Table:
 
 TASK = Table(
     "task",
-    ("id", "project_id", "data", "meta", "created_at", "updated_at", "is_labeled", "file_upload", "updated_by_id")
-    + ("inner_id", "allow_skip", "comment_count", "unresolved_comment_count", "last_comment_updated_at"),
+    "id project_id data meta created_at updated_at is_labeled file_upload updated_by_id inner_id "
+    "allow_skip comment_count unresolved_comment_count last_comment_updated_at",
     optional={
         "meta": "'{}'",
         "file_upload": "NULL",
@@ -44,9 +52,9 @@ TASK = Table(
 
 ANNOTATION = Table(
     "task_completion",
-    ("id", "task_id", "result", "was_cancelled", "ground_truth", "created_at", "updated_at", "draft_created_at")
-    + ("lead_time", "prediction", "result_count", "unique_id", "import_id", "last_action", "bulk_created", "project_id")
-    + ("updated_by_id", "parent_prediction_id", "parent_annotation_id", "last_created_by_id", "completed_by_id"),
+    "id task_id result was_cancelled ground_truth created_at updated_at draft_created_at lead_time "
+    "prediction result_count unique_id import_id last_action bulk_created project_id updated_by_id "
+    "parent_prediction_id parent_annotation_id last_created_by_id completed_by_id",
     optional={
         "draft_created_at": "NULL",
         "result_count": "0",
@@ -64,8 +72,8 @@ ANNOTATION = Table(
 
 PREDICTION = Table(
     "prediction",
-    ("id", "task_id", "result", "model_version", "score", "cluster", "neighbors", "mislabeling", "created_at")
-    + ("updated_at", "model_id", "model_run_id", "project_id"),
+    "id task_id result model_version score cluster neighbors mislabeling created_at updated_at "
+    "model_id model_run_id project_id",
     optional={
         "cluster": "NULL",
         "neighbors": "NULL",
@@ -79,26 +87,25 @@ PREDICTION = Table(
 
 DRAFT = Table(
     "tasks_annotationdraft",
-    ("id", "task_id", "user_id", "result", "lead_time", "was_postponed", "import_id", "created_at", "updated_at")
-    + ("annotation_id",),
+    "id task_id user_id result lead_time was_postponed import_id created_at updated_at annotation_id",
     optional={"was_postponed": "0", "import_id": "NULL", "annotation_id": "NULL"},
     may_be_missing=True,
 )
 
-COMMENT_AUTHOR = Table("task_comment_authors", ("id", "task_id", "user_id"), may_be_missing=True)
+COMMENT_AUTHOR = Table("task_comment_authors", "id task_id user_id", may_be_missing=True)
 
 PROJECT = Table(
     "project",
-    ("id", "title", "label_config", "data_types", "updated_at", "deleted_at"),
+    "id title label_config data_types updated_at deleted_at",
     optional={"data_types": "'{}'", "deleted_at": "NULL"},
 )
 
-USER = Table("htx_user", ("id", "email", "first_name", "last_name"))
+USER = Table("htx_user", "id email first_name last_name")
 
-UPLOAD = Table("data_import_fileupload", ("id", "file"), may_be_missing=True)
+UPLOAD = Table("data_import_fileupload", "id file", may_be_missing=True)
 """Read through the task: its `file_upload` is this table's `file` under the task's `file_upload_id`."""
 
-ORGANIZATION = Table("organization", ("id", "created_at"), may_be_missing=True)
+ORGANIZATION = Table("organization", "id created_at", may_be_missing=True)
 
 OF_A_TASK = (ANNOTATION, PREDICTION, DRAFT, COMMENT_AUTHOR)
 """Tables whose rows belong to a task by `task_id`."""

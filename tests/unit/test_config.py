@@ -43,7 +43,11 @@ def test_a_short_file_is_enough_and_the_rest_has_defaults(written):
     [
         (("sqlite\n", "sqlit\n"), 2, "source.type: unknown type 'sqlit' (did you mean 'sqlite'?)"),
         (("  path: label", "  paths: label"), 3, "source.paths: unknown key (did you mean 'path'?)"),
-        (("    type: local", "    type: local\n    layuot: sharded"), 7, "targets.0.layuot: unknown key (did you mean 'layout'?)"),
+        (
+            ("    type: local", "    type: local\n    layuot: sharded"),
+            7,
+            "targets.0.layuot: unknown key (did you mean 'layout'?)",
+        ),
         (("    type: local", "    type: local\n    layout: shard"), 7, "(did you mean 'sharded'?)"),
         (("    type: local", "    type: local\n    max_delete_ratio: 2"), 7, "targets.0.max_delete_ratio:"),
         (("source:", "documents: {task: all}\nsource:"), 1, "documents.task: unknown key (did you mean 'tasks'?)"),
@@ -75,7 +79,10 @@ def test_every_mistake_is_told_at_once(written):
 def test_variables_have_defaults_and_secret_files_are_read_and_kept_secret(written, tmp_path, monkeypatch):
     (tmp_path / "token").write_text("s3cr3t-token\n")
     monkeypatch.setenv("PLACE", "/data")
-    text = GOOD.replace("./out", "${PLACE}/${NAME:-tasks}") + f"http: {{listen: '127.0.0.1:0', token: {{file: {tmp_path}/token}}}}\n"
+    text = (
+        GOOD.replace("./out", "${PLACE}/${NAME:-tasks}")
+        + f"http: {{listen: '127.0.0.1:0', token: {{file: {tmp_path}/token}}}}\n"
+    )
     config = load(written(text))
     assert config.targets[0].settings.path == "/data/tasks"
     assert config.root.http.token == "s3cr3t-token"
