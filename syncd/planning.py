@@ -88,9 +88,7 @@ class Planner:
         due = self._lane.take(self._target.batch, turn=self._turn, without=without)
         tasks = [d.task for d in due]
         if self._mirrors is not None and len(tasks) < self._target.batch:
-            again = self._mirrors.rows.take(
-                self._target.batch - len(tasks), {*without, *tasks}, self._lane.only
-            )
+            again = self._mirrors.rows.take(self._target.batch - len(tasks), {*without, *tasks}, self._lane.only)
             tasks += again
         plan = self.decide(tasks, {d.task for d in due if d.released}, number)
         if plan.puts:
@@ -107,7 +105,8 @@ class Planner:
         can = self._target.capabilities
         leaving: list[File] = []
         shown: list[Shown] = []
-        left: dict[int, int] = {}
+        # A task that is at a new key leaves the mirrors of where it was, also when syncd died in between.
+        left = {(f.task, f.project) for f in self._lane.left(tasks)} if self._mirrors else set()
         size = 0
         for read in self._source.read(tasks, self.settings.shape):
             file = known.get(read.task)
@@ -115,21 +114,22 @@ class Planner:
             if isinstance(read, TaskRejected):
                 plan.rejected.append((read.task, file.project if file else 0, str(read)))
                 if file is not None:
-                    left[read.task] = file.project
+                    left.add((read.task, file.project))
             elif isinstance(read, Gone) or read.body is None or read.project not in selected:
                 leaving += [file] if file else []
             else:
                 digest = self._compare(plan, read, read.body, file, can)
                 shown.append(Shown(read.task, read.project, read.body, digest))
-                if file is not None and file.project != read.project:
-                    left[read.task] = file.project
+                if file is not None:
+                    left.add((read.task, file.project))
+                left.discard((read.task, read.project))
                 size += len(read.body)
                 if size > BATCH_BYTES:
                     break
         self._let_go(plan, leaving, released)
         if self._mirrors is not None:
-            left |= {file.task: file.project for file in leaving if file.task in plan.tokens}
-            plan.mirrored = self._mirrors.changes(shown, left)
+            left |= {(file.task, file.project) for file in leaving}
+            plan.mirrored = self._mirrors.changes(shown, [one for one in left if one[0] in plan.tokens])
         return plan
 
     def _compare(self, plan: Plan, document: TaskDocument, body: bytes, file: File | None, can: Capabilities) -> bytes:

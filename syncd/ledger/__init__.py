@@ -15,6 +15,7 @@ import sqlite3
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -61,8 +62,8 @@ class Ledger:
         """A name that no other ledger has: the holder of leases."""
         self.number: int = self._scalar("SELECT max(number) FROM batches") or 0
         """The newest batch of signals."""
-        self.registries_at = 0
-        """Goes up whenever a registry changes: then contexts are made anew."""
+        self.registries_at: Counter[int] = Counter()
+        """Project → a number that goes up whenever its registry changes: then whatever was made from it is made anew."""
         self.swept_at = 0.0
         """When the newest full sweep was recorded, in seconds since the epoch; 0: none since this process began."""
 
@@ -200,11 +201,6 @@ class Ledger:
 
     def last_task(self) -> int:
         return self.reader().execute("SELECT max(task) FROM seen").fetchone()[0] or 0
-
-    def seen_tasks(self, project: int, after: int, limit: int) -> list[int]:
-        """Ids of a project's tasks after one, in order."""
-        sql = "SELECT task FROM seen WHERE task > ? AND project = ? ORDER BY task LIMIT ?"
-        return [row[0] for row in self.reader().execute(sql, (after, project, limit))]
 
     # --- projects ------------------------------------------------------------------------------------------------
 

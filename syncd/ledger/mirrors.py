@@ -1,6 +1,7 @@
-"""What the ledger keeps of mirrors: each task as a mirror shows it, the borders of shared files, and what is not published yet."""
+"""What the ledger keeps of mirrors: each task as one shows it, the borders of shared files, and what is not published yet."""
 
 import json
+import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from syncd.ledger.settle import Line, add_lines
 FIRST_TASK = -(2**63)
 HEAD, ROWS, TAIL = 0, 1, 2
 """The kinds of a section's pieces, in order."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -33,7 +35,19 @@ class Kept:
     trusted: int
     sections: int
     rendition: str
+    around: str
+    own_files: bool
     configured: bool
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether its files are not what its tasks are: something waits to be published, or stands against it."""
+        return self.changed or self.rebuilding is not None or self.reason is not None
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is such a mirror: it is configured, and has been begun."""
+        return self.configured and self.generation > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +61,9 @@ class Segment:
     dirty: bool = False
 
 
+_RENDERED = "task, generation, document, newest, files, reason"
 _KEPT = "id, project, name, version, generation, rebuilding, changed, published_at, took, etag, synced, reason, note, trusted, "
-_KEPT += "sections, rendition, configured"
+_KEPT += "sections, rendition, around, own_files, configured"
 
 
 class MirrorLedger:
@@ -63,9 +78,7 @@ class MirrorLedger:
     def mirrors(self) -> list[Kept]:
         """Every mirror there is or was, of every project, by project and name."""
         sql = f"SELECT {_KEPT} FROM mirrors WHERE lane = ? ORDER BY project, name"
-        return [
-            Kept(*row[:6], bool(row[6]), *row[7:16], bool(row[16])) for row in self._read(sql, (self.lane,))
-        ]
+        return [Kept(*row) for row in self._read(sql, (self.lane,))]
 
     def make(self, project: int, name: str) -> Kept:
         """A new mirror, without tasks yet."""
@@ -84,7 +97,7 @@ class MirrorLedger:
         with self.ledger.transaction() as t:
             drop_mirror(t, mirror)
 
-    def start_rebuild(self, mirror: Kept, version: str, rendition: str, sections: int) -> None:
+    def start_rebuild(self, mirror: Kept, version: str, rendition: str, sections: int, *, own_files: bool) -> None:
         """A new generation: every task of the project that has a file is rendered again."""
         with self.ledger.numbered() as (t, number):
             if mirror.generation == 0:
@@ -94,8 +107,8 @@ class MirrorLedger:
                 t.execute("UPDATE mirrors SET trusted = generation + 1 WHERE id = ?", (mirror.id,))
             t.execute(
                 "UPDATE mirrors SET version = ?, rendition = ?, generation = generation + 1, rebuilding = ?, reason = NULL, "
-                "sections = ?, configured = 1 WHERE id = ?",
-                (version, rendition, number, sections, mirror.id),
+                "sections = ?, own_files = ?, configured = 1 WHERE id = ?",
+                (version, rendition, number, sections, own_files, mirror.id),
             )
             t.execute(
                 f"INSERT OR REPLACE INTO rerender_{self.lane} SELECT task, project, ?1 FROM written_{self.lane} "
@@ -104,19 +117,23 @@ class MirrorLedger:
             )
 
     def is_rendered(self, mirror: Kept) -> bool:
-        """Whether every task that was there when the rebuild began has been rendered since; those held by the brake apart."""
+        """Whether every task that was there when the rebuild began has been rendered since.
+
+        Deletions that the brake holds are waited for: those tasks cannot be rendered again, and are not to leave either.
+        """
         sql = (
             f"SELECT EXISTS (SELECT 1 FROM rerender_{self.lane} WHERE project = ?1) OR EXISTS (SELECT 1 FROM "
-            f"dirty_{self.lane} WHERE held = 0 AND project IN (0, ?1) AND first <= ?2)"
+            f"dirty_{self.lane} WHERE project IN (0, ?1) AND first <= ?2)"
         )
         return not self._read(sql, (mirror.project, mirror.rebuilding))[0][0]
 
-    def distrust(self) -> None:
-        """Another writer was here, or this ledger is new: whatever was published is written again."""
+    def distrust(self, mirror: int | None = None) -> None:
+        """Write everything again, and look at what is there: of one mirror, or of all of this lane's."""
         with self.ledger.transaction() as t:
-            of_lane = "SELECT id FROM mirrors WHERE lane = ?"
-            t.execute("UPDATE mirrors SET version = '', trusted = generation + 1 WHERE lane = ?", (self.lane,))
-            t.execute(f"UPDATE shared_files SET digest = NULL WHERE mirror IN ({of_lane})", (self.lane,))
+            which = "SELECT id FROM mirrors WHERE lane = ?1 AND id = coalesce(?2, id)"
+            parameters = (self.lane, mirror)
+            t.execute(f"UPDATE mirrors SET version = '', trusted = generation + 1 WHERE id IN ({which})", parameters)
+            t.execute(f"UPDATE shared_files SET digest = NULL WHERE mirror IN ({which})", parameters)
 
     # --- tasks ---------------------------------------------------------------------------------------------------
 
@@ -128,9 +145,8 @@ class MirrorLedger:
 
     def rendered(self, mirror: int, tasks: Collection[int]) -> dict[int, Rendered]:
         """What the mirror shows of these tasks, without fragments."""
-        sql = f"SELECT task, generation, document, newest, files, reason FROM rendered_{mirror} "
-        rows = self._read(sql + "WHERE task IN (SELECT value FROM json_each(?))", (json.dumps(list(tasks)),))
-        return {row[0]: Rendered(*row[:4], json.loads(row[4]), row[5]) for row in rows}
+        sql = f"SELECT {_RENDERED} FROM rendered_{mirror} WHERE task IN (SELECT value FROM json_each(?))"
+        return {row[0]: _rendered(row) for row in self._read(sql, (json.dumps(list(tasks)),))}
 
     def mark_in_flight(self, changes: Iterable[Change]) -> None:
         """Before the first request for own files: which may be there is known whatever happens next."""
@@ -144,16 +160,10 @@ class MirrorLedger:
                     (c.task, files),
                 )
 
-    def stale(self, mirror: Kept, limit: int = 500) -> list[Rendered]:
-        """Tasks that the present generation does not show."""
-        sql = f"SELECT task, generation, document, newest, files, reason FROM rendered_{mirror.id} WHERE generation < ? LIMIT ?"
-        rows = self._read(sql, (mirror.generation, limit))
-        return [Rendered(*row[:4], json.loads(row[4]), row[5]) for row in rows]
-
-    def any_rendered(self, mirror: Kept, limit: int = 500) -> list[Rendered]:
-        """Some tasks that it shows."""
-        sql = f"SELECT task, generation, document, newest, files, reason FROM rendered_{mirror.id} LIMIT ?"
-        return [Rendered(*row[:4], json.loads(row[4]), row[5]) for row in self._read(sql, (limit,))]
+    def stale(self, mirror: Kept, after: int, limit: int = 500) -> list[Rendered]:
+        """Some tasks after one that the present generation does not show, in order."""
+        sql = f"SELECT {_RENDERED} FROM rendered_{mirror.id} WHERE generation < ? AND task > ? ORDER BY task LIMIT ?"
+        return [_rendered(row) for row in self._read(sql, (mirror.generation, after, limit))]
 
     def store(self, changes: Sequence[Change], lines: Sequence[Line]) -> None:
         """Changes outside a batch, and their journal lines."""
@@ -184,19 +194,18 @@ class MirrorLedger:
     def lengths(self, mirror: int, section: int, first: int, end: int | None) -> Iterator[tuple[int, int]]:
         """(task, bytes of its fragment) of a range of tasks, in order."""
         sql = f"SELECT task, length(f{section}) FROM rendered_{mirror} WHERE f{section} IS NOT NULL AND task >= ? AND task < ? "
-        return iter(
-            self.ledger.reader().execute(sql + "ORDER BY task", (first, 2**63 - 1 if end is None else end))
-        )
+        return iter(self.ledger.reader().execute(sql + "ORDER BY task", (first, 2**63 - 1 if end is None else end)))
 
     def fragments(self, mirror: int, section: int, first: int, end: int | None) -> Iterator[tuple[int, bytes]]:
         """(task, fragment) of a range of tasks, in order; `end` is not part of it."""
-        sql = f"SELECT task, f{section} FROM rendered_{mirror} WHERE f{section} IS NOT NULL AND task >= ? AND task < ? ORDER BY task"
-        return iter(self.ledger.reader().execute(sql, (first, 2**63 - 1 if end is None else end)))
+        sql = f"SELECT task, f{section} FROM rendered_{mirror} WHERE f{section} IS NOT NULL AND task >= ? AND task < ? "
+        return iter(self.ledger.reader().execute(sql + "ORDER BY task", (first, 2**63 - 1 if end is None else end)))
 
     def segments(self, mirror: int, section: int, kind: int) -> list[Segment]:
         """The pieces as last published, in order."""
-        sql = "SELECT first, length, digest, leads, dirty FROM segments WHERE mirror = ? AND section = ? AND kind = ? ORDER BY first"
-        return [Segment(row[0], row[1], row[2], bool(row[3]), bool(row[4])) for row in self._read(sql, (mirror, section, kind))]
+        sql = "SELECT first, length, digest, leads, dirty FROM segments WHERE mirror = ? AND section = ? AND kind = ? "
+        rows = self._read(sql + "ORDER BY first", (mirror, section, kind))
+        return [Segment(row[0], row[1], row[2], leads=bool(row[3]), dirty=bool(row[4])) for row in rows]
 
     def shared_files(self, mirror: int) -> dict[str, bytes | None]:
         """Path → digest of what was published."""
@@ -206,6 +215,11 @@ class MirrorLedger:
         """Before the request: what is at `path` is not sure until an answer comes."""
         with self.ledger.transaction() as t:
             t.execute("INSERT OR REPLACE INTO shared_files VALUES (?, ?, NULL)", (mirror, path))
+
+    def redraw(self, mirror: int, pieces: Mapping[tuple[int, int], Sequence[Segment]]) -> None:
+        """Keep the borders of some sections' pieces, by section and kind."""
+        with self.ledger.transaction() as t:
+            _redraw(t, mirror, pieces)
 
     def published(
         self,
@@ -221,16 +235,21 @@ class MirrorLedger:
                 t.execute("DELETE FROM shared_files WHERE mirror = ? AND path = ?", (mirror, path))
             else:
                 t.execute("INSERT OR REPLACE INTO shared_files VALUES (?, ?, ?)", (mirror, path, digest))
-            for (section, kind), segments in pieces.items():
-                t.execute(
-                    "DELETE FROM segments WHERE mirror = ? AND section = ? AND kind = ?", (mirror, section, kind)
-                )
-                t.executemany(
-                    "INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
-                    [(mirror, section, kind, s.first, s.length, s.digest, s.leads) for s in segments],
-                )
+            _redraw(t, mirror, pieces)
             if line is not None:
                 add_lines(t, self.lane, [line])
 
     def _read(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple]:  # type: ignore[type-arg]  # rows of that SQL
         return self.ledger.reader().execute(sql, parameters).fetchall()
+
+
+def _rendered(row: tuple) -> Rendered:  # type: ignore[type-arg]  # a row of `_RENDERED`
+    task, generation, document, newest, files, reason = row
+    return Rendered(task, generation, document, newest, json.loads(files), reason)
+
+
+def _redraw(t: sqlite3.Connection, mirror: int, pieces: Mapping[tuple[int, int], Sequence[Segment]]) -> None:
+    for (section, kind), segments in pieces.items():
+        t.execute("DELETE FROM segments WHERE mirror = ? AND section = ? AND kind = ?", (mirror, section, kind))
+        rows = [(mirror, section, kind, s.first, s.length, s.digest, s.leads) for s in segments]
+        t.executemany("INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?, 0)", rows)

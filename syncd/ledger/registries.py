@@ -61,43 +61,47 @@ def grow(
             t.executemany("INSERT INTO columns VALUES (?, ?, ?, ?)", rows)
         t.executemany("INSERT OR IGNORE INTO surveyed VALUES (?, ?)", [(project, name) for name in surveyed])
         if t.total_changes > before:
-            # Files that list all classes, or all columns, say something else now, in every target.
-            t.execute("UPDATE mirrors SET changed = 1 WHERE project = ?", (project,))
-            ledger.registries_at += 1
+            ledger.registries_at[project] += 1
     return registry_of(ledger, project)
 
 
 def adopt(ledger: Ledger, project: int, found: Registry) -> list[str]:
-    """Take over a bucket's copy; returns where it contradicts what is known here, one sentence each. What is here stays."""
+    """Add what a bucket's copy has beyond ours; returns where the two contradict each other, and then adds nothing."""
     known = registry_of(ledger, project)
     names = {number: name for name, number in known.classes.items()}
-    conflicts, classes = [], []
-    for name, number in found.classes.items():
-        if known.classes.get(name, number) != number or names.get(number, name) != name:
-            conflicts.append(f"class {name!r} is number {number} there")
-        elif name not in known.classes:
-            classes.append((project, number, name))
-    with ledger.transaction() as t:
-        t.executemany("INSERT INTO classes VALUES (?, ?, ?)", classes)
-        for rendition, theirs in found.columns.items():
-            ours = known.columns.get(rendition, ())
-            if theirs[: len(ours)] != ours and ours[: len(theirs)] != theirs:
-                conflicts.append(f"the columns of {rendition} have another order there")
-                continue
-            rows = [(project, rendition, place, name) for place, name in enumerate(theirs) if place >= len(ours)]
-            t.executemany("INSERT INTO columns VALUES (?, ?, ?, ?)", rows)
-        t.executemany("INSERT OR IGNORE INTO surveyed VALUES (?, ?)", [(project, one) for one in found.surveyed])
-        ledger.registries_at += 1
+    conflicts = [
+        f"class {name!r} is number {number} there"
+        for name, number in found.classes.items()
+        if known.classes.get(name, number) != number or names.get(number, name) != name
+    ]
+    longer: dict[str, tuple[str, ...]] = {}
+    for rendition, theirs in found.columns.items():
+        ours = known.columns.get(rendition, ())
+        if theirs[: len(ours)] == ours:
+            longer[rendition] = theirs
+        elif ours[: len(theirs)] != theirs:
+            conflicts.append(f"the columns of {rendition} have another order there")
+    if not conflicts:
+        with ledger.transaction() as t:
+            before = t.total_changes
+            rows = [(project, number, name) for name, number in found.classes.items()]
+            t.executemany("INSERT OR IGNORE INTO classes VALUES (?, ?, ?)", rows)
+            columns = [
+                (project, rendition, place, name)
+                for rendition in longer
+                for place, name in enumerate(longer[rendition])
+            ]
+            t.executemany("INSERT OR IGNORE INTO columns VALUES (?, ?, ?, ?)", columns)
+            if t.total_changes > before:
+                ledger.registries_at[project] += 1
     return conflicts
 
 
-def forget(ledger: Ledger, project: int, rendition: str | None = None) -> None:
-    """Before a rebuild: one rendition's columns, or with None all of the project's numbers and columns."""
+def forget(ledger: Ledger, project: int) -> None:
+    """Give up all of a project's numbers and columns, for a rebuild; what buckets say of them no longer counts."""
     with ledger.transaction() as t:
-        if rendition is None:
-            t.execute("DELETE FROM classes WHERE project = ?", (project,))
-        for table in ("columns", "surveyed"):
-            t.execute(
-                f"DELETE FROM {table} WHERE project = ?1 AND rendition = coalesce(?2, rendition)", (project, rendition)
-            )
-        ledger.registries_at += 1
+        for table in ("classes", "columns", "surveyed"):
+            t.execute(f"DELETE FROM {table} WHERE project = ?", (project,))
+        for lane in ledger.lanes().values():
+            t.execute(f"UPDATE published_{lane} SET conflict = NULL WHERE project = ?", (project,))
+        ledger.registries_at[project] += 1

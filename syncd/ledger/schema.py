@@ -1,6 +1,6 @@
 """The ledger's tables. Task is an INTEGER PRIMARY KEY everywhere: rowid tables are half the size and three times the speed."""
 
-VERSION = 2
+VERSION = 3
 
 SHARED_TABLES = (
     "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
@@ -20,15 +20,17 @@ SHARED_TABLES = (
     # Renditions whose names were gathered in one full pass over a project.
     "CREATE TABLE IF NOT EXISTS surveyed (project INTEGER NOT NULL, rendition TEXT NOT NULL, "
     "PRIMARY KEY (project, rendition)) WITHOUT ROWID",
-    # One mirror of one project; its tasks stand in `rendered_{id}`. version: a hash of all that a rendering depends on besides the
-    # task. rebuilding: number of signals at which a rebuild began. changed: something is not published. reason: why there is none;
-    # note: what its readers should know. trusted: the generation from
-    # which on our own files are known. synced: how far it was true when published last. configured 0: no longer.
+    # One mirror of one project; its tasks stand in `rendered_{id}`. version: a hash of all that a rendering depends on besides
+    # the task. around: a hash of what stands around the fragments. rebuilding: number of signals at which a rebuild began.
+    # changed: something is not published. reason: why there is none; note: what its readers should know. trusted: the
+    # generation from which on our own files are known. synced: how far it was true when published last. own_files: tasks have
+    # files of their own. configured 0: no longer.
     "CREATE TABLE IF NOT EXISTS mirrors (id INTEGER PRIMARY KEY AUTOINCREMENT, lane INTEGER NOT NULL, project INTEGER NOT NULL, "
     "name TEXT NOT NULL, version TEXT NOT NULL DEFAULT '', generation INTEGER NOT NULL DEFAULT 0, rebuilding INTEGER, "
     "changed INTEGER NOT NULL DEFAULT 0, published_at REAL NOT NULL DEFAULT 0, took REAL NOT NULL DEFAULT 0, etag TEXT, "
     "synced TEXT, reason TEXT, note TEXT, trusted INTEGER NOT NULL DEFAULT 0, sections INTEGER NOT NULL DEFAULT 0, "
-    "rendition TEXT NOT NULL DEFAULT '', configured INTEGER NOT NULL DEFAULT 1, UNIQUE (lane, project, name))",
+    "rendition TEXT NOT NULL DEFAULT '', around TEXT NOT NULL DEFAULT '', own_files INTEGER NOT NULL DEFAULT 0, "
+    "configured INTEGER NOT NULL DEFAULT 1, UNIQUE (lane, project, name))",
     # Shared files as last published. digest NULL: a write was under way.
     "CREATE TABLE IF NOT EXISTS shared_files (mirror INTEGER NOT NULL, path TEXT NOT NULL, digest BLOB, "
     "PRIMARY KEY (mirror, path)) WITHOUT ROWID",
@@ -38,7 +40,19 @@ SHARED_TABLES = (
     "dirty INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (mirror, section, kind, first)) WITHOUT ROWID",
 )
 
-LANE = ("dirty", "written", "quarantine", "outbox", "journal", "files", "moves", "published", "listed", "left", "rerender")
+LANE = (
+    "dirty",
+    "written",
+    "quarantine",
+    "outbox",
+    "journal",
+    "files",
+    "moves",
+    "published",
+    "listed",
+    "left",
+    "rerender",
+)
 
 LANE_TABLES = (
     # first, last: numbers of the batches that signalled the task. held: a deletion that the brake stopped;
@@ -66,8 +80,8 @@ LANE_TABLES = (
     # The file that a task had at another key (another project, another layout), until it is deleted.
     "CREATE TABLE left_{lane} (key TEXT PRIMARY KEY, task INTEGER NOT NULL, project INTEGER NOT NULL, "
     "size INTEGER NOT NULL) WITHOUT ROWID",
-    # project.json as it was last stored.
-    "CREATE TABLE published_{lane} (project INTEGER PRIMARY KEY, digest BLOB NOT NULL)",
+    # project.json as it was last stored. conflict: how its registry contradicts ours; then it is left as it is.
+    "CREATE TABLE published_{lane} (project INTEGER PRIMARY KEY, digest BLOB NOT NULL, etag TEXT, conflict TEXT)",
     # Tasks that mirrors are to render again; number as in `dirty`. Apart from `dirty`, so that no claim waits for them.
     "CREATE TABLE rerender_{lane} (task INTEGER PRIMARY KEY, project INTEGER NOT NULL, number INTEGER NOT NULL)",
     "CREATE INDEX rerender_of_{lane} ON rerender_{lane} (project)",

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from itertools import islice
 
 from syncd.errors import Unavailable
-from syncd.ledger.mirrors import Kept, MirrorLedger
+from syncd.ledger.mirrors import FIRST_TASK, Kept, MirrorLedger
 from syncd.ledger.rendered import Change, Rendered
 from syncd.ledger.settle import Line
 from syncd.mirrors.mirror import Mirror, folder_of
@@ -20,16 +21,17 @@ LISTED = 1000
 
 
 def clear_stale(kept: Kept, target: Target, rows: MirrorLedger) -> None:
-    """Remove the tasks that this generation did not render: they are there no more, or held and not to be rendered again."""
-    while stale := rows.stale(kept):
+    """Remove the tasks that this generation did not render: they are there no more."""
+    after = FIRST_TASK
+    while stale := rows.stale(kept, after):
         _remove(kept, stale, target, rows)
+        after = stale[-1].task
 
 
 def empty(kept: Kept, target: Target, rows: MirrorLedger) -> None:
     """Remove all files of a mirror, and forget it."""
     if kept.generation:
-        while some := rows.any_rendered(kept):
-            _remove(kept, some, target, rows)
+        clear_stale(replace(kept, generation=kept.generation + 1), target, rows)
         unpublish(kept, target, rows, list(rows.shared_files(kept.id)))
     rows.drop(kept.id)
 
@@ -75,9 +77,7 @@ def _task_of(path: str, own_files: str) -> int | None:
 
 
 def _remove(kept: Kept, tasks: list[Rendered], target: Target, rows: MirrorLedger) -> None:
+    """A file that the store does not let go of is not forgotten: it is listed with what is set aside."""
     changes = [Change(kept.id, kept.project, folder_of(kept), one.task, one, None) for one in tasks]
     done, lines = write_own_files(changes, target, rows.mark_in_flight)
-    stuck = next((c.after.reason for c in done if c.after), None)
-    if stuck is not None:
-        raise Unavailable(f"a file below {folder_of(kept)} cannot be deleted from {target.where}: {stuck}")
     rows.store(done, lines)

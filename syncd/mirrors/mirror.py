@@ -1,6 +1,6 @@
 """One mirror of one project as it is to be now: its format, and the context its tasks are rendered in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 
@@ -71,8 +71,9 @@ def why_not(chosen: Format, context: Context) -> str | None:
     try:
         reason = chosen.accepts(context.schema)
         if reason is None:
-            list(chosen.shared_files(context))
-            chosen.extras(context)
+            around(chosen, context)
+            if chosen.parts:
+                chosen.part((), context)
     except Misconfigured as error:
         return str(error)
     return reason
@@ -80,18 +81,26 @@ def why_not(chosen: Format, context: Context) -> str | None:
 
 def version_of(settings: MirrorSettings, context: Context) -> str:
     """Changes when every task has to be rendered again. Class numbers are not part of it: a published one never changes."""
-    told = (__version__, settings.rendition, context.schema, context.columns)
-    return sha256(repr(told).encode("utf-8", "surrogatepass")).hexdigest()
+    return _hash((__version__, settings.rendition, context.schema, context.columns))
 
 
-def conflicts(context: Context) -> str | None:
-    """Where a label's `category` contradicts its published number; None when nowhere."""
+def around(chosen: Format, context: Context) -> str:
+    """Changes when the shared files do though no task does: another class, say."""
+    return _hash((list(chosen.shared_files(context)), sorted(chosen.extras(context).items())))
+
+
+def contradictions(chosen: Format, context: Context) -> str | None:
+    """Where a label's `category` contradicts its published number; None when nowhere, or when the format shows no numbers."""
     found = [
         f"{label.name!r} has category {label.category}, and number {context.classes[label.name]} is published"
         for label in region_classes(context.schema)
         if label.category is not None and context.classes.get(label.name, label.category) != label.category
     ]
-    if not found:
+    if not found or around(chosen, context) == around(chosen, replace(context, classes={})):
         return None
     told = "; ".join(found[:3]) + ("; …" if len(found) > 3 else "")
-    return f"{told}. The published number stays; to number all classes anew: syncd mirror rebuild"
+    return f"{told}. Refused: the published number stays. To number all classes anew: syncd mirror rebuild"
+
+
+def _hash(told: object) -> str:
+    return sha256(repr(told).encode("utf-8", "surrogatepass")).hexdigest()

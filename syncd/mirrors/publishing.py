@@ -4,20 +4,19 @@ Small files are put. Large ones are spliced: runs that are as published stay in 
 that was published, every run is sent once more.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import groupby
 
 from syncd.errors import Unavailable
 from syncd.faults import fault_point
-from syncd.ledger.mirrors import ROWS, MirrorLedger, Segment
+from syncd.formats import Section
+from syncd.ledger.mirrors import ROWS, Kept, MirrorLedger, Segment
 from syncd.ledger.settle import Line
 from syncd.mirrors.mirror import PART, Mirror, folder_of, sections
 from syncd.mirrors.segments import Pieces, Run, body_of, runs_of
 from syncd.mirrors.tasks import content_type_of
-from syncd.formats import Section
-from syncd.ledger.mirrors import Kept
 from syncd.targets import Deleted, Object, Outcome, Refused, Target, Written
 
 SPLICED = 16 * 1024 * 1024
@@ -34,27 +33,37 @@ class Published:
 
 def publish(mirror: Mirror, target: Target, rows: MirrorLedger) -> Published:
     """Make the shared files true. Raises Unavailable; then what is not sure is published again."""
-    key = mirror.kept.id
-    known = rows.shared_files(key)
-    wanted: set[str] = set()
-    written, etag = 0, None
     files = [*(_parts(mirror, rows) if mirror.format.parts else _files(mirror, rows)), *_extras(mirror)]
-    for number, file in enumerate(files):
-        wanted.add(file.path)
-        if known.get(file.path) == file.digest:
-            if file.is_redrawn:
-                rows.published(key, file.path, file.digest, None, file.pieces())
-            continue
-        rows.publish_begins(key, file.path)
-        fault_point("shared file in flight")
-        stored, digest = _store(mirror, file, target, rows)
-        fault_point("shared file put")
-        line = Line("put", "mirror", mirror.folder + file.path, mirror.kept.project, digest=digest, etag=stored.etag)
-        rows.published(key, file.path, file.digest, line, file.pieces())
-        written += 1
-        etag = stored.etag if number == 0 else etag
+    known = rows.shared_files(mirror.kept.id)
+    etags = [_make_true(mirror, file, known, target, rows) for file in files]
+    wanted = {file.path for file in files}
     unpublish(mirror.kept, target, rows, [path for path in known if path not in wanted])
-    return Published(written, etag)
+    return Published(sum(etag is not None for etag in etags), next(iter(etags), None) or None)
+
+
+def publish_extras(mirror: Mirror, target: Target, rows: MirrorLedger) -> None:
+    """Make the small files true that tell what class numbers mean, before anything uses a new one. Raises Unavailable."""
+    known = rows.shared_files(mirror.kept.id)
+    for file in _extras(mirror):
+        _make_true(mirror, file, known, target, rows)
+
+
+def _make_true(
+    mirror: Mirror, file: "_File", known: Mapping[str, bytes | None], target: Target, rows: MirrorLedger
+) -> str | None:
+    """The etag of the file if it had to be written ("" where the store has none), else None."""
+    key = mirror.kept.id
+    if known.get(file.path) == file.digest:
+        if file.is_redrawn:
+            rows.redraw(key, file.pieces())
+        return None
+    rows.publish_begins(key, file.path)
+    fault_point("shared file in flight")
+    stored, digest = _store(mirror, file, target, rows)
+    fault_point("shared file put")
+    line = Line("put", "mirror", mirror.folder + file.path, mirror.kept.project, digest=digest, etag=stored.etag)
+    rows.published(key, file.path, file.digest, line, file.pieces())
+    return stored.etag or ""
 
 
 def unpublish(kept: Kept, target: Target, rows: MirrorLedger, paths: Sequence[str]) -> None:
@@ -105,7 +114,7 @@ def _files(mirror: Mirror, rows: MirrorLedger) -> Iterator[_File]:
 def _parts(mirror: Mirror, rows: MirrorLedger) -> list[_File]:
     """One file per run; its name is that of its first task, so that a file keeps it while others come and go."""
     runs = list(runs_of(rows, mirror.kept.id, 0, Section(PART)))
-    rows.redraw(mirror.kept.id, 0, ROWS, [run.segment for run in runs])
+    rows.redraw(mirror.kept.id, {(0, ROWS): [run.segment for run in runs]})
     held = [run for run in runs if run.segment.length] or runs[:1]
     suffix, version = mirror.format.part_suffix, mirror.kept.version.encode()
     return [
@@ -144,9 +153,7 @@ def _splice(key: str, file: _File, mirror: Mirror, target: Target, rows: MirrorL
     pieces = Pieces(runs, rows, mirror.kept.id, whole=all(not run.is_clean for run in runs))
     answer = target.splice(key, pieces, content_type=content_type_of(key))
     if isinstance(answer, Refused):
-        answer = target.splice(
-            key, Pieces(runs, rows, mirror.kept.id, whole=True), content_type=content_type_of(key)
-        )
+        answer = target.splice(key, Pieces(runs, rows, mirror.kept.id, whole=True), content_type=content_type_of(key))
     return answer
 
 

@@ -3,11 +3,11 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from syncd.documents import document_from
 from syncd.errors import TaskRejected
 from syncd.formats import Context, Format
-from syncd.ledger import Ledger
 from syncd.mirrors.settings import MirrorSettings
 from syncd.model import DocumentShape, LabelSchema, TaskDocument
 from syncd.rendering import names_of
@@ -18,36 +18,32 @@ READ = 256
 
 @dataclass(slots=True)
 class Survey:
-    """What was found so far in a project, up to task `after`; the names of classes are everybody's, columns a rendition's."""
+    """What was found so far in a project; the names of classes are everybody's, columns a rendition's."""
 
     project: int
     schema: LabelSchema
     mirrors: Sequence[MirrorSettings]
-    after: int = -(2**63)
     classes: set[str] = field(default_factory=set)
     columns: dict[str, set[str]] = field(default_factory=dict)
     _formats: list[tuple[MirrorSettings, Format]] = field(default_factory=list)
+    _tasks: Iterator[int] | None = None
 
     def __post_init__(self) -> None:
         self._formats = [(one, one.make()) for one in self.mirrors]
         self._formats = [(one, chosen) for one, chosen in self._formats if chosen.accepts(self.schema) is None]
         self.columns = {one.rendition: set(chosen.columns(self.schema)) for one, chosen in self._formats}
 
-    @property
-    def renditions(self) -> frozenset[str]:
-        return frozenset(one.rendition for one in self.mirrors)
-
-    def go_on(self, source: Source, ledger: Ledger, shape: DocumentShape, seconds: float | None) -> bool:
+    def go_on(self, source: Source, shape: DocumentShape, seconds: float | None) -> bool:
         """Look at more tasks for about so long (None: at all that are left); True when every task was looked at."""
         began = time.monotonic()
+        self._tasks = self._tasks or iter(source.tasks(self.project))
         while seconds is None or time.monotonic() - began < seconds:
-            tasks = ledger.seen_tasks(self.project, self.after, READ)
+            tasks = list(islice(self._tasks, READ))
             if not tasks:
                 return True
             for read in source.read(tasks, shape):
                 if isinstance(read, TaskDocument) and read.body is not None and read.project == self.project:
                     self._note(read.body)
-            self.after = tasks[-1]
         return False
 
     def _note(self, body: bytes) -> None:
