@@ -12,9 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from syncd.errors import Misconfigured, SyncdError, Unavailable
-from syncd.ledger import Ledger
-from syncd.ledger.lane import LaneLedger
+from syncd.errors import SyncdError, Unavailable
 
 Order: TypeAlias = dict[str, Any]
 LONGEST_ADDRESS = 100
@@ -78,21 +76,3 @@ def serve(state: Path, answer: Callable[[Order], Order]) -> Iterator[None]:
         server.shutdown()
         server.server_close()
         place.unlink(missing_ok=True)
-
-
-def steer(
-    ledger: Ledger, what: str, *, target: str | None = None, allow_deletes: bool = False, project: int | None = None
-) -> list[str]:
-    """Pause or resume lanes in the ledger; returns what was done, one sentence each. The daemon sees it at its next step."""
-    lanes = ledger.lanes()
-    if target is not None and target not in lanes:
-        raise Misconfigured(f"there is no target {target!r}; there are {', '.join(sorted(lanes))}")
-    done = []
-    for name in [target] if target else sorted(lanes):
-        lane = LaneLedger(ledger, lanes[name])
-        if allow_deletes:
-            done.append(f"{name}: {lane.release(project)} held deletions may pass")
-        else:
-            lane.keep(paused=int(what == "pause"))
-            done.append(f"{name}: {what}d")
-    return done

@@ -17,9 +17,11 @@ import structlog
 
 from syncd import __version__, control
 from syncd.assembly import Assembly
+from syncd.control import Order
 from syncd.errors import SyncdError
 from syncd.faults import fault_point
 from syncd.status import status_of
+from syncd.steering import set_aside, steer
 
 log = structlog.get_logger()
 
@@ -113,16 +115,25 @@ class Daemon:
 
     # --- orders --------------------------------------------------------------------------------------------------
 
-    def _order(self, order: dict[str, Any]) -> dict[str, Any]:
+    def _order(self, order: Order) -> Order:
         match order:
             case {"order": "status"}:
                 return self.status()
             case {"order": "sync"}:
                 return self._sync()
-            case {"order": "pause" | "resume" as what, **rest}:
-                return {"done": control.steer(self._assembly.ledger, what, **rest)}
+            case {"order": "quarantine", "do": "list"}:
+                found = set_aside(self._assembly.ledger, order.get("target"), order.get("project"))
+                return {"quarantined": found}
             case _:
-                return {"error": f"unknown order {order.get('order')!r}"}
+                return self._steer(order)
+
+    def _steer(self, order: Order) -> Order:
+        done = steer(self._assembly.ledger, order)
+        if order["order"] == "backfill":
+            self._sweep_again.set()
+        for lane in self._assembly.lanes:
+            lane.wake.set()
+        return {"done": done}
 
     def status(self) -> dict[str, Any]:
         a = self._assembly

@@ -1,12 +1,23 @@
-"""`syncd pause`, `resume`: orders for the daemon, or for the ledger when none runs."""
+"""`syncd pause`, `resume`, `quarantine`, `backfill`: orders for the daemon, or for the ledger when none runs."""
 
-from typing import Annotated
+from contextlib import closing
+from typing import Annotated, Any
 
 import typer
 
-from syncd.cli import ConfigFile, app, say
+from syncd.cli import AsJson, ConfigFile, app, say, say_json
 
 Target = Annotated[str | None, typer.Argument(help="A target's name; without it, all of them.")]
+Tasks = Annotated[list[int] | None, typer.Argument(metavar="[TASK]...", help="Task ids; without them, all.")]
+OfTarget = Annotated[str | None, typer.Option("--target", help="Only in this target.")]
+OfProject = Annotated[str | None, typer.Option("--project", help="Only of this project (id or title).")]
+
+quarantine = typer.Typer(
+    name="quarantine",
+    help="Tasks that are set aside: list them, try them again, or drop them until they change.",
+    no_args_is_help=True,
+)
+app.add_typer(quarantine)
 
 
 @app.command()
@@ -19,7 +30,9 @@ def pause(target: Target = None, config: ConfigFile = None) -> None:
 def resume(
     target: Target = None,
     allow_deletes: Annotated[bool, typer.Option("--allow-deletes", help="Let held deletions pass, once.")] = False,
-    project: Annotated[int | None, typer.Option(help="With --allow-deletes: only this project's.")] = None,
+    project: Annotated[
+        str | None, typer.Option(help="With --allow-deletes: only this project's (id or title).")
+    ] = None,
     config: ConfigFile = None,
 ) -> None:
     """Go on writing to a paused target, or let through the deletions that the brake holds.
@@ -29,21 +42,77 @@ def resume(
     _order(config, {"order": "resume", "target": target, "allow_deletes": allow_deletes, "project": project})
 
 
-def _order(config: ConfigFile, order: dict[str, object]) -> None:
+@app.command()
+def backfill(target: Target = None, project: OfProject = None, config: ConfigFile = None) -> None:
+    """Read every task again, after everything fresh, and write what is not as it was written last.
+
+    What somebody else changed in the target is found by `syncd verify`. Example: `syncd backfill --project Cars`.
+    """
+    _order(config, {"order": "backfill", "target": target, "project": project})
+
+
+@quarantine.command("list")
+def list_quarantine(
+    target: OfTarget = None, project: OfProject = None, config: ConfigFile = None, as_json: AsJson = False
+) -> None:
+    """What is set aside, since when, how often it was tried, and why."""
+    from syncd.cli.loading import ledger_to_look_at, loaded
+    from syncd.steering import set_aside
+
+    with closing(ledger_to_look_at(loaded(config))) as ledger:
+        found = set_aside(ledger, target, project)
+    if as_json:
+        say_json({"quarantined": found})
+        return
+    for name, tasks in found.items():
+        say(f"{name}: {len(tasks)} set aside")
+        for one in tasks:
+            say(f"  task {one['task']} of project {one['project']}, {one['attempts']} × since {one['since']}")
+            say(f"    {one['reason']}")
+
+
+@quarantine.command("retry")
+def retry_quarantine(
+    tasks: Tasks = None, target: OfTarget = None, project: OfProject = None, config: ConfigFile = None
+) -> None:
+    """Try tasks again now, ahead of what else is due. Without a daemon the next `run` or `sync` does.
+
+    Example: `syncd quarantine retry 17 20 --target lake`.
+    """
+    _order(config, {"order": "quarantine", "do": "retry", "target": target, "project": project, "tasks": tasks})
+
+
+@quarantine.command("drop")
+def drop_quarantine(
+    tasks: Tasks = None,
+    every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    target: OfTarget = None,
+    project: OfProject = None,
+    config: ConfigFile = None,
+) -> None:
+    """No longer try nor list tasks until they change. Their last good file stays.
+
+    Example: `syncd quarantine drop 17`.
+    """
+    from syncd.errors import Misconfigured
+
+    if not (tasks or project or every):
+        raise Misconfigured("name the tasks to drop, or a --project, or say --all")
+    _order(config, {"order": "quarantine", "do": "drop", "target": target, "project": project, "tasks": tasks})
+
+
+def _order(config: ConfigFile, order: dict[str, Any]) -> None:
     from syncd import control
     from syncd.cli.loading import loaded
     from syncd.errors import Misconfigured
     from syncd.ledger import Ledger
+    from syncd.steering import steer
 
     state = loaded(config).root.state.path
     answer = control.ask(state, order)
     if answer is None:
-        ledger = Ledger(state)
-        try:
-            what = str(order.pop("order"))
-            answer = {"done": control.steer(ledger, what, **order)}  # type: ignore[arg-type]  # the keys are steer's own
-        finally:
-            ledger.close()
+        with closing(Ledger(state)) as ledger:
+            answer = {"done": steer(ledger, order)}
     if "error" in answer:
         raise Misconfigured(answer["error"])
     for line in answer["done"]:

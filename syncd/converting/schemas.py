@@ -8,8 +8,7 @@ from pathlib import Path
 from syncd.errors import Misconfigured
 from syncd.labelstudio.labelconfig import parse_label_config
 from syncd.model import LabelSchema, Project
-from syncd.sources import Source
-from syncd.words import did_you_mean
+from syncd.sources import Source, named
 
 
 def schema_of_file(path: Path) -> LabelSchema:
@@ -45,20 +44,7 @@ def open_source(config: Path | None) -> Source:
 
 def find_project(source: Source, wanted: str) -> Project:
     """The project with this id, else this title. Raises Misconfigured with the nearest titles."""
-    projects = source.projects()
-    for project in projects:
-        if str(project.id) == wanted:
-            return project
-    named = [project for project in projects if project.title == wanted]
-    if len(named) == 1:
-        return named[0]
-    if named:
-        raise Misconfigured(
-            f"{len(named)} projects of {source.where} are titled {wanted!r}; "
-            f"give the id: {', '.join(str(project.id) for project in named)}"
-        )
-    known = [word for project in projects for word in (project.title, str(project.id))]
-    raise Misconfigured(f"{source.where} has no project {wanted!r}{did_you_mean(wanted, known)}")
+    return named(wanted, source.projects(), source.where)
 
 
 @dataclass(frozen=True, slots=True)

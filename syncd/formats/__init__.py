@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict
 
 from syncd.errors import Misconfigured
 from syncd.model import LabelSchema, TaskJson
+from syncd.words import did_you_mean
 
 AnnotationPolicy = Literal["best", "all", "latest", "ground_truth"]
 """Which of a task's annotations a format uses (FORMATS rule 1; cancelled ones are never used, except by JSON and JSONL)."""
@@ -194,11 +195,7 @@ def find(name: str) -> type[Format]:
     modules = available()
     module = modules.get(name.upper())
     if module is None:
-        from difflib import get_close_matches
-
-        near = get_close_matches(name.upper(), modules, n=1)
-        hint = f" (did you mean {near[0]}?)" if near else f"; there are {', '.join(sorted(modules))}"
-        raise Misconfigured(f"unknown format {name!r}{hint}")
+        raise Misconfigured(f"unknown format {name!r}{did_you_mean(name.upper(), modules)}")
     found: type[Format] = importlib.import_module(module).FORMAT
     return found
 

@@ -110,23 +110,21 @@ class LaneLedger:
         """Whether anything is due now, or in a moment because it was read too early."""
         return bool(self._due("1", (), 1, 9e18))
 
-    def dirty_everything(self, *, also_files: bool = True) -> None:
-        """Look at every task there is, and at every file there is: a new lane, a changed shape, a rebuilt ledger."""
-        with self.ledger.transaction() as t:
-            number = self.ledger.number
-            insert = f"INSERT OR IGNORE INTO dirty_{self.id} (task, project, first, last, urgency) "
-            t.execute(insert + "SELECT task, project, ?1, ?1, 1 FROM seen", (number,))
-            if also_files:
-                t.execute(insert + f"SELECT task, project, ?1, ?1, 1 FROM written_{self.id}", (number,))
+    def dirty_everything(self, *, project: int | None = None) -> int:
+        """Look at every task there is, and at every file there is: a new lane, a changed shape, a rebuilt ledger.
 
-    def dirty_leftovers(self) -> None:
-        """Look at files whose task the source no longer shows."""
+        With `project` only at its own. Returns how many are due by that.
+        """
         with self.ledger.transaction() as t:
-            t.execute(
-                f"INSERT OR IGNORE INTO dirty_{self.id} (task, project, first, last, urgency) SELECT task, project, ?1, ?1, 1 "
-                f"FROM written_{self.id} AS w WHERE NOT EXISTS (SELECT 1 FROM seen WHERE seen.task = w.task)",
-                (self.ledger.number,),
-            )
+            made = [
+                t.execute(
+                    f"INSERT OR IGNORE INTO dirty_{self.id} (task, project, first, last, urgency) "
+                    f"SELECT task, project, ?1, ?1, 1 FROM {table} WHERE ?2 IN (0, project)",
+                    (self.ledger.number, project or 0),
+                ).rowcount
+                for table in ("seen", f"written_{self.id}")
+            ]
+            return sum(made)
 
     def retry_quarantine(self, *, now: float | None = None) -> int:
         """Make quarantined tasks due again: all of them, or those whose time has come."""

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from syncd.errors import Misconfigured, TaskRejected
 from syncd.model import DocumentShape, Project, TaskDocument
 from syncd.targets import Finding
+from syncd.words import did_you_mean
 
 Urgency = Literal["fresh", "backfill"]
 """`fresh`: somebody is waiting for it; `backfill`: first load, sweep or rebuild, after everything fresh."""
@@ -129,6 +130,19 @@ class Source(Protocol):
 def chosen(choice: ProjectChoice, projects: Iterable[Project]) -> list[Project]:
     """The projects that a choice of ids and titles names."""
     return [p for p in projects if choice == "all" or p.id in choice or p.title in choice]
+
+
+def named(wanted: str, projects: Iterable[Project], where: str) -> Project:
+    """The project with this id, else this title. Raises Misconfigured with the nearest ones; `where` says who has none."""
+    there = list(projects)
+    titled = [p for p in there if str(p.id) == wanted] or [p for p in there if p.title == wanted]
+    if len(titled) == 1:
+        return titled[0]
+    if titled:
+        ids = ", ".join(str(p.id) for p in titled)
+        raise Misconfigured(f"{len(titled)} projects of {where} are titled {wanted!r}; give the id: {ids}")
+    known = [word for p in there for word in (p.title, str(p.id))]
+    raise Misconfigured(f"{where} has no project {wanted!r}{did_you_mean(wanted, known)}")
 
 
 def available() -> dict[str, str]:

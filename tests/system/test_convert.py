@@ -173,7 +173,7 @@ def test_the_policy_and_all_tasks_choose_what_is_written(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--format", "COCOO"), "did you mean COCO"),
+        (("--format", "COCOO"), "did you mean 'COCO'"),
         (("--format", "COCO", "--option", "category_bse=1"), "did you mean 'category_base'"),
         (("--format", "COCO", "--option", "category_base=many"), "category_base=many"),
         (("--format", "COCO", "--option", "category_base"), "NAME=VALUE"),

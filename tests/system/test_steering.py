@@ -1,0 +1,98 @@
+"""What an operator can order: of a running daemon, and of the ledger when there is none."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.deployment import Deployment, eventually
+
+
+def block(deployment: Deployment) -> Path:
+    """Set task 2 aside: a folder stands where its file should be."""
+    in_the_way = deployment.target / "1/tasks/2.json"
+    in_the_way.mkdir(parents=True)
+    return in_the_way
+
+
+def listed(deployment: Deployment) -> list[int]:
+    found = json.loads(deployment.command("quarantine", "list", "--json").stdout)
+    return [one["task"] for one in found["quarantined"]["out"]]
+
+
+def test_a_task_that_was_set_aside_is_tried_again_at_once_when_told_to(deployment: Deployment) -> None:
+    in_the_way = block(deployment)
+    deployment.start()
+    deployment.wait_until_true()
+    assert listed(deployment) == [2]
+    assert "a folder stands where" in deployment.command("quarantine", "list").stdout
+    in_the_way.rmdir()
+    assert deployment.command("quarantine", "retry", "2").stdout == "out: 1 task tried again\n"
+    eventually(lambda: deployment.tasks() == deployment.rendered(), deployment.errors)
+    eventually(lambda: listed(deployment) == [], deployment.errors)
+
+
+def test_without_a_daemon_the_next_one_tries_again(deployment: Deployment) -> None:
+    in_the_way = block(deployment)
+    assert deployment.command("sync").returncode == 1
+    in_the_way.rmdir()
+    deployment.command("quarantine", "retry", "--project", "1")
+    assert deployment.status()["targets"]["out"]["dirty"] == 1
+    deployment.start()
+    eventually(lambda: listed(deployment) == [], deployment.errors)
+    assert deployment.tasks() == deployment.rendered()
+
+
+def test_a_dropped_task_is_listed_no_more_until_it_changes(deployment: Deployment) -> None:
+    in_the_way = block(deployment)
+    assert deployment.command("sync").returncode == 1
+    assert deployment.command("quarantine", "drop").returncode == 2
+    assert deployment.command("quarantine", "drop", "2").stdout == "out: 1 task dropped\n"
+    assert deployment.command("sync").returncode == 0
+    assert listed(deployment) == []
+    in_the_way.rmdir()
+    deployment.database.annotate(2, "changed")
+    assert deployment.sync()["written"] == 1
+    assert deployment.tasks() == deployment.rendered()
+
+
+def test_a_backfill_reads_a_project_again_and_writes_nothing_that_is_as_it_was(deployment: Deployment) -> None:
+    deployment.sync()
+    tasks = len([key for key in deployment.tasks() if key.startswith("1/")])
+    done = deployment.command("backfill", "--project", deployment.status()["source"]["titles"]["1"])
+    assert done.returncode == 0, done.stderr
+    owed = deployment.status()["targets"]["out"]["dirty"]
+    assert owed >= tasks
+    assert deployment.sync() == {**deployment.sync(), "unchanged": tasks}
+
+
+def test_a_running_daemon_takes_a_backfill(deployment: Deployment) -> None:
+    deployment.start()
+    deployment.wait_until_true()
+    ordered = len(deployment.logged())
+    deployment.command("backfill", "out")
+    settled = eventually(lambda: [e for e in deployment.logged()[ordered:] if e["event"] == "batch settled"])
+    assert settled[0]["written"] == 0
+    assert settled[0]["unchanged"] > 0
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("quarantine", "retry", "--target", "outt"), "no target 'outt' (did you mean 'out'?)"),
+        (("backfill", "--project", "999"), "no project '999'"),
+        (("pause", "nowhere"), "no target 'nowhere'; there are out"),
+    ],
+)
+@pytest.mark.parametrize("running", [True, False], ids=["running", "stopped"])
+def test_an_order_for_what_is_not_there_ends_with_two(
+    deployment: Deployment, words: tuple[str, ...], told: str, running: bool
+) -> None:
+    if running:
+        deployment.start()
+        deployment.wait_until_true()
+    else:
+        deployment.sync()
+    done = deployment.command(*words)
+    assert done.returncode == 2
+    assert told in done.stderr
