@@ -45,6 +45,15 @@ class Kept:
         return self.changed or self.rebuilding is not None or self.reason is not None
 
     @property
+    def state(self) -> str:
+        """In a word, for status: `left out`, `refused`, `rebuilding`, `waiting` (to be published) or `current`."""
+        if self.reason is not None:
+            return "refused" if self.generation else "left out"
+        if self.rebuilding is not None:
+            return "rebuilding"
+        return "waiting" if self.changed else "current"
+
+    @property
     def is_there(self) -> bool:
         """Whether there is such a mirror: it is configured, and has been begun."""
         return self.configured and self.generation > 0
@@ -127,13 +136,12 @@ class MirrorLedger:
         )
         return not self._read(sql, (mirror.project, mirror.rebuilding))[0][0]
 
-    def distrust(self, mirror: int | None = None) -> None:
-        """Write everything again, and look at what is there: of one mirror, or of all of this lane's."""
+    def distrust(self) -> None:
+        """Another writer was here, or this ledger is new: everything is written again, and what is there is looked at."""
         with self.ledger.transaction() as t:
-            which = "SELECT id FROM mirrors WHERE lane = ?1 AND id = coalesce(?2, id)"
-            parameters = (self.lane, mirror)
-            t.execute(f"UPDATE mirrors SET version = '', trusted = generation + 1 WHERE id IN ({which})", parameters)
-            t.execute(f"UPDATE shared_files SET digest = NULL WHERE mirror IN ({which})", parameters)
+            of_lane = "SELECT id FROM mirrors WHERE lane = ?"
+            t.execute("UPDATE mirrors SET version = '', trusted = generation + 1 WHERE lane = ?", (self.lane,))
+            t.execute(f"UPDATE shared_files SET digest = NULL WHERE mirror IN ({of_lane})", (self.lane,))
 
     # --- tasks ---------------------------------------------------------------------------------------------------
 
@@ -174,6 +182,10 @@ class MirrorLedger:
     def aside_count(self, mirror: int) -> int:
         """How many are set aside for this format."""
         return int(self._read(f"SELECT count(*) FROM rendered_{mirror} WHERE reason IS NOT NULL")[0][0])
+
+    def aside_total(self) -> int:
+        """How many are set aside for a format in all mirrors."""
+        return sum(self.aside_count(kept.id) for kept in self.mirrors() if kept.is_there)
 
     def aside(self, mirror: int) -> list[tuple[int, str]]:
         """(task, reason) of those set aside for this format."""

@@ -13,11 +13,15 @@ from syncd.model import Label
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """One project's numbers and columns, columns by rendition. `surveyed`: the renditions that had their full pass."""
+    """One project's numbers and columns, columns by rendition. `surveyed`: the renditions that had their full pass.
+
+    `edition` counts the rebuilds: whatever was rendered in an earlier one is rendered again.
+    """
 
     classes: Mapping[str, int] = field(default_factory=dict)
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     surveyed: frozenset[str] = frozenset()
+    edition: int = 0
 
 
 def registry_of(ledger: Ledger, project: int) -> Registry:
@@ -29,9 +33,9 @@ def registry_of(ledger: Ledger, project: int) -> Registry:
         columns.setdefault(rendition, []).append(name)
     classes = read("SELECT name, number FROM classes WHERE project = ? ORDER BY number", (project,)).fetchall()
     surveyed = read("SELECT rendition FROM surveyed WHERE project = ?", (project,)).fetchall()
-    return Registry(
-        dict(classes), {name: tuple(listed) for name, listed in columns.items()}, frozenset(row[0] for row in surveyed)
-    )
+    edition = read("SELECT total(number) FROM editions WHERE project = ?", (project,)).fetchone()[0]
+    listed = {name: tuple(names) for name, names in columns.items()}
+    return Registry(dict(classes), listed, frozenset(row[0] for row in surveyed), int(edition))
 
 
 def grow(
@@ -97,11 +101,21 @@ def adopt(ledger: Ledger, project: int, found: Registry) -> list[str]:
     return conflicts
 
 
-def forget(ledger: Ledger, project: int) -> None:
-    """Give up all of a project's numbers and columns, for a rebuild; what buckets say of them no longer counts."""
+def begin_edition(ledger: Ledger, project: int, *, keep_numbers: bool) -> None:
+    """All mirrors of a project are rendered and written again; but for `keep_numbers`, its registry is made anew before.
+
+    What buckets say of the old registry no longer counts then.
+    """
     with ledger.transaction() as t:
-        for table in ("classes", "columns", "surveyed"):
-            t.execute(f"DELETE FROM {table} WHERE project = ?", (project,))
-        for lane in ledger.lanes().values():
-            t.execute(f"UPDATE published_{lane} SET conflict = NULL WHERE project = ?", (project,))
+        t.execute(
+            "INSERT INTO editions VALUES (?, 1) ON CONFLICT (project) DO UPDATE SET number = number + 1", (project,)
+        )
+        mirrors = "SELECT id FROM mirrors WHERE project = ?"
+        t.execute("UPDATE mirrors SET trusted = generation + 1 WHERE project = ?", (project,))
+        t.execute(f"UPDATE shared_files SET digest = NULL WHERE mirror IN ({mirrors})", (project,))
+        if not keep_numbers:
+            for table in ("classes", "columns", "surveyed"):
+                t.execute(f"DELETE FROM {table} WHERE project = ?", (project,))
+            for lane in ledger.lanes().values():
+                t.execute(f"UPDATE published_{lane} SET conflict = NULL WHERE project = ?", (project,))
         ledger.registries_at[project] += 1

@@ -53,9 +53,10 @@ def store_changes(t: sqlite3.Connection, changes: Iterable[Change]) -> None:
             t.execute(f"DELETE FROM rendered_{c.mirror} WHERE task = ?", (c.task,))
         else:
             a = c.after
-            marks = ", ?" * len(fragments)
+            columns = "".join(f", f{n}" for n in range(len(fragments)))
             t.execute(
-                f"INSERT OR REPLACE INTO rendered_{c.mirror} VALUES (?, ?, ?, ?, ?, ?{marks})",
+                f"INSERT OR REPLACE INTO rendered_{c.mirror} (task, generation, document, newest, files, reason{columns}) "
+                f"VALUES (?, ?, ?, ?, ?, ?{', ?' * len(fragments)})",
                 (a.task, a.generation, a.document, a.newest, json.dumps(dict(a.files)), a.reason, *fragments),
             )
         for section in touched:

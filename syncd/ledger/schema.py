@@ -17,6 +17,8 @@ SHARED_TABLES = (
     "PRIMARY KEY (project, number), UNIQUE (project, name)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS columns (project INTEGER NOT NULL, rendition TEXT NOT NULL, place INTEGER NOT NULL, "
     "name TEXT NOT NULL, PRIMARY KEY (project, rendition, place), UNIQUE (project, rendition, name)) WITHOUT ROWID",
+    # How often a project's registry was made anew on order.
+    "CREATE TABLE IF NOT EXISTS editions (project INTEGER PRIMARY KEY, number INTEGER NOT NULL)",
     # Renditions whose names were gathered in one full pass over a project.
     "CREATE TABLE IF NOT EXISTS surveyed (project INTEGER NOT NULL, rendition TEXT NOT NULL, "
     "PRIMARY KEY (project, rendition)) WITHOUT ROWID",

@@ -142,7 +142,7 @@ class CurrentMirrors:
             if reason is not None:
                 self._leave_out(project, one, reason, kept)
             elif one.rendition in known:
-                found.append(self._level(Mirror(one, mirror, context, self._row(project, one, kept))))
+                found.append(self._level(Mirror(one, mirror, context, self._row(project, one, kept)), registry.edition))
         self._of[project.id] = tuple(found)
         if is_surveyed:
             self._made_from[project.id] = grounds._replace(registry_at=self._ledger.registries_at[project.id])
@@ -171,9 +171,9 @@ class CurrentMirrors:
         fault_point("registry grown")
         return True
 
-    def _level(self, mirror: Mirror) -> Mirror:
+    def _level(self, mirror: Mirror, edition: int) -> Mirror:
         """The mirror with a rebuild begun, when what it was rendered from is not what it is rendered from now."""
-        kept, version = mirror.kept, version_of(mirror.settings, mirror.context)
+        kept, version = mirror.kept, version_of(mirror.settings, mirror.context, edition)
         names = sections_of(mirror.format, mirror.context)
         if kept.generation and kept.sections != len(names):
             empty(kept, self._target, self.rows)  # another format takes the folder over

@@ -79,9 +79,9 @@ def why_not(chosen: Format, context: Context) -> str | None:
     return reason
 
 
-def version_of(settings: MirrorSettings, context: Context) -> str:
-    """Changes when every task has to be rendered again. Class numbers are not part of it: a published one never changes."""
-    return _hash((__version__, settings.rendition, context.schema, context.columns))
+def version_of(settings: MirrorSettings, context: Context, edition: int) -> str:
+    """Changes when every task has to be rendered again. Class numbers are not part of it: in an edition they never change."""
+    return _hash((__version__, settings.rendition, context.schema, context.columns, edition))
 
 
 def around(chosen: Format, context: Context) -> str:
