@@ -26,12 +26,12 @@ class MirrorSettings:
         return rendition_of(self.format, self.options, self.policy)
 
 
-def rendition_of(format_name: str, options: Options, policy: AnnotationPolicy) -> str:
+def rendition_of(format_name: str, options: Options, policy: AnnotationPolicy | None) -> str:
     """A name for a format with its options and policy, the defaults left out: `CSV`, `CSV annotations=best rows=region`."""
     kind = formats.find(format_name)
     given = {
         key: value for key, value in options.model_dump().items() if value != kind.Options.model_fields[key].default
     }
-    if policy != kind.default_policy:
+    if policy not in (None, kind.default_policy):
         given["annotations"] = policy
     return " ".join([kind.name, *(f"{key}={given[key]}" for key in sorted(given))])
