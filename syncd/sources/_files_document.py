@@ -7,8 +7,8 @@ import json
 
 import orjson
 
-from syncd.converting.documents import document_of as checked
-from syncd.converting.documents import has_long_numbers, parsed
+from syncd.documents import document_of as checked
+from syncd.documents import has_long_numbers, parsed
 from syncd.errors import TaskRejected
 from syncd.model import DocumentShape, Json, TaskDocument, TaskJson
 from syncd.sources._files_entries import task_in, token_of

@@ -12,9 +12,9 @@ from typing import BinaryIO, NamedTuple
 
 import orjson
 
-from syncd.converting.documents import parsed
 from syncd.converting.elements import WrongBorder, elements_of
 from syncd.converting.stream import placed_values_of
+from syncd.documents import parsed
 from syncd.errors import Misconfigured
 from syncd.model import Json
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from syncd.sources._files_entries import Entry
 
 _TABLES = """
-PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -32000;
+PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -8000;
 CREATE TABLE file (id INTEGER PRIMARY KEY, path BLOB NOT NULL, size, modified, inode, upto, tail, is_whole);
 CREATE UNIQUE INDEX file_path ON file (path) WHERE is_whole;
 CREATE TABLE place (task INTEGER, file INTEGER, project, at, length, token, PRIMARY KEY (task, file)) WITHOUT ROWID;

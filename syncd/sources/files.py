@@ -14,6 +14,7 @@ from typing import ClassVar, Literal
 
 from syncd.errors import Misconfigured, TaskRejected, Unavailable
 from syncd.filesystem import filesystem_of, is_network
+from syncd.labelstudio.storages import Storage
 from syncd.model import DocumentShape, Project
 from syncd.sources import Gone, Memory, Read, Signal, Signals, Urgency, chosen
 from syncd.sources import Settings as SourceSettings
@@ -86,9 +87,7 @@ class FilesSource:
     def sweep(self, memory: Memory, stop: Event) -> Iterator[Signals]:
         deadline = time.monotonic() + PATIENCE_SECONDS
         yield from self._learn(memory, stop)
-        while not stop.is_set() and (self._scanner.being_written() or self._index.all_there_at() is not None):
-            if time.monotonic() > deadline:
-                break
+        while not stop.is_set() and self._is_undecided() and time.monotonic() < deadline:
             stop.wait(self.settings.poll_seconds)
             yield from self._look_at_all(memory, stop)
         if self._scanner.waiting and not stop.is_set():
@@ -184,6 +183,11 @@ class FilesSource:
         seen = [w.seen_at for w in self._scanner.waiting.values()]
         return min([time.time(), *seen]) - self.settings.poll_seconds
 
+    def _is_undecided(self) -> bool:
+        """Whether waiting a little will tell more."""
+        is_missing = self._index.all_there_at() is not None
+        return bool(self._scanner.being_written()) or (is_missing and not self._scanner.waiting)
+
     def _live(self) -> frozenset[int]:
         return frozenset(project.id for project in self._chosen())
 
@@ -211,6 +215,10 @@ class FilesSource:
         )
 
     # --- checking ------------------------------------------------------------------------------------------------
+
+    def storages(self) -> Sequence[Storage]:
+        """Files do not tell."""
+        return ()
 
     def check(self) -> Iterable[Finding]:
         kind = filesystem_of(self._root)

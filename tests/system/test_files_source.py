@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.deployment import Deployment, eventually
+from tests.deployment import SYNCD, Deployment, eventually
+from tests.peaks import ALLOWED_KB, peak_kb_of
 
 
 @pytest.fixture
@@ -158,6 +159,14 @@ def test_what_is_no_task_is_passed_over_and_named(deployment: Deployment, export
     assert done.returncode == 0
     assert said(deployment).keys() == {1, 2, 3, 4}
     assert "passed over" in done.stderr
+
+
+def test_memory_does_not_grow_with_the_number_of_tasks(deployment: Deployment, exports: Path) -> None:
+    peaks = []
+    for count in (6_000, 60_000):
+        write(exports / "a.json", [task(number) for number in range(1, count + 1)])
+        peaks.append(peak_kb_of([*SYNCD, "check"], deployment.folder))
+    assert peaks[1] - peaks[0] < ALLOWED_KB
 
 
 def test_the_instance_has_to_be_named(deployment: Deployment, exports: Path) -> None:
