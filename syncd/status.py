@@ -1,11 +1,11 @@
 """What `syncd status` shows, from the ledger alone; a running daemon adds what only it knows."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
+from syncd.claims import lag_seconds
 from syncd.ledger import Ledger
 from syncd.ledger.lane import LaneLedger
 
@@ -16,6 +16,7 @@ def status_of(
     running: bool,
     pid: int | None = None,
     states: Mapping[str, str] | None = None,
+    rates: Mapping[str, Mapping[str, float]] | None = None,
     source_error: str | None = None,
 ) -> dict[str, Any]:
     """Everything an operator asks first. Cheap at any number of tasks: nothing is counted that a table already holds."""
@@ -29,33 +30,29 @@ def status_of(
         },
         "targets": {
             name: target_status(LaneLedger(ledger, number), (states or {}).get(name))
+            | ({"rates": rates[name]} if rates and name in rates else {})
             for name, number in ledger.lanes().items()
         },
     }
 
 
 def target_status(lane: LaneLedger, state: str | None) -> dict[str, Any]:
-    facts, owed = lane.facts(), lane.owed()
+    facts, held = lane.facts(), lane.held()
     said = orjson.loads(facts.state or "{}")
     synced = said.get("synced_through")
-    set_aside = lane.quarantine()
     return {
         "state": state or ("paused" if facts.paused else "stopped"),
         "synced_through": synced,
         "swept_through": said.get("swept_through"),
-        "lag_seconds": _age(synced),
-        "dirty": owed.dirty - owed.held,
-        "quarantined": len(set_aside),
-        "quarantine": [{"task": q.task, "project": q.project, "reason": q.reason} for q in set_aside[:20]],
-        "held_deletes": owed.held,
-        "held_projects": lane.held(),
+        "lag_seconds": lag_seconds(synced),
+        "dirty": lane.due(),
+        "quarantined": lane.set_aside(),
+        "quarantine": [{"task": q.task, "project": q.project, "reason": q.reason} for q in lane.quarantine(20)],
+        "held_deletes": sum(held.values()),
+        "held_projects": {str(project): tasks for project, tasks in held.items()},
         "files": sum(lane.counts().values()),
         "journal_seq": facts.journal_stored,
         "error": facts.error,
         "error_at": facts.error_at,
         "projects": said.get("projects", {}),
     }
-
-
-def _age(synced: str | None) -> float | None:
-    return round((datetime.now(UTC) - datetime.fromisoformat(synced)).total_seconds(), 1) if synced else None

@@ -47,8 +47,10 @@ class Wrapped:
         may_start: Callable[[], bool] = lambda: True,
         wait: Callable[[float], bool | None] = time.sleep,
         remake: Callable[[], Target] | None = None,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._target = target
+        self._beat = beat
         self._remake = remake
         self._used = False
         self._limiter = limiter
@@ -134,6 +136,7 @@ class Wrapped:
 
         for item in self._one("list", start, prefix):
             self.traffic.passed("list")
+            self._beat()
             yield item
 
     def _many(
@@ -175,6 +178,8 @@ class Wrapped:
                 self._pause(error, attempt)
             else:
                 self._limiter.went_well()
+                if not _ours(keys):
+                    self._beat()
                 return answer
             finally:
                 self.traffic.took(operation, time.monotonic() - began)
@@ -194,6 +199,7 @@ class Wrapped:
     def _pass_body(self, size: int) -> None:
         self._limiter.take(0, size)
         self.traffic.sent(size)
+        self._beat()
 
     def _pause(self, error: Transient, attempt: int) -> None:
         """Wait before the next attempt. Raises the error when there is to be none."""
@@ -205,6 +211,8 @@ class Wrapped:
 
     def _note(self, operation: str, outcome: Outcome, size: int = 0) -> None:
         self.traffic.passed(operation, written=size)
+        if not _ours((outcome.key,)):
+            self._beat()
         if isinstance(outcome, Refused | Failed):
             self.traffic.refused(conflict=isinstance(outcome, Refused))
 
