@@ -33,12 +33,17 @@ class LabelStudioDatabase:
         self.path = path
         self.committed = committed
 
+    @property
+    def source(self) -> dict[str, Any]:
+        """How a configuration names it."""
+        return {"type": "sqlite", "path": str(self.path)}
+
     # --- annotations ---------------------------------------------------------------------------------------------
 
     def annotate(self, task: int, text: str = "", *, cancelled: bool = False, at: datetime | None = None) -> int:
         """Submit an annotation, or skip the task. `at`: an older moment, as a transaction has that commits late."""
         annotation = self.insert_annotation(task, text, cancelled=cancelled, at=at)
-        self.run("UPDATE task SET total_annotations = total_annotations + 1, is_labeled = 1 WHERE id = ?", task)
+        self.run("UPDATE task SET total_annotations = total_annotations + 1, is_labeled = TRUE WHERE id = ?", task)
         self.touch(task, at=at)
         return annotation
 
@@ -68,7 +73,7 @@ class LabelStudioDatabase:
         self.touch(self.value("SELECT task_id FROM task_completion WHERE id = ?", annotation))
 
     def skip(self, annotation: int) -> None:
-        self.run("UPDATE task_completion SET was_cancelled = 1, updated_at = ? WHERE id = ?", _stamp(), annotation)
+        self.run("UPDATE task_completion SET was_cancelled = TRUE, updated_at = ? WHERE id = ?", _stamp(), annotation)
 
     def delete_annotation(self, annotation: int) -> None:
         """Through the API: the task's time moves."""
@@ -157,6 +162,9 @@ class LabelStudioDatabase:
             for table in ("task_comment_authors", "tasks_annotationdraft", "prediction", "task_completion"):
                 self.run(f"DELETE FROM {table} WHERE task_id = ?", task)
             self.run("DELETE FROM task WHERE id = ?", task)
+
+    def give_out_again(self, task: int) -> None:
+        """Let the next task get the id of this one, which is deleted and was the last: SQLite does so by itself."""
 
     def leave_project(self, task: int) -> None:
         """The first half of a deletion, as a crashed Label Studio leaves it."""

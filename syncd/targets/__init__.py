@@ -12,6 +12,7 @@ Adding a target is adding one file here, named by its `type` in the configuratio
 import importlib
 import pkgutil
 import time
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -30,6 +31,10 @@ class Settings(BaseModel):
     """What a target is configured with: each target's own keys. Unknown ones are refused by name."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @abstractmethod
+    def place(self) -> tuple[str, ...]:
+        """Where the objects lie, in steps from the outside in. No target may lie within another one's place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +243,7 @@ def paced(
     may_start: Callable[[], bool] = lambda: True,
     wait: Callable[[float], bool | None] = time.sleep,
     remake: Callable[[], Target] | None = None,
-    beat: Callable[[], None] = lambda: None,
+    beat: Callable[[], None] | None = None,
 ) -> Target:
     """The target with its requests paced, tried again after transient faults, and counted in `traffic`.
 

@@ -47,10 +47,10 @@ class Wrapped:
         may_start: Callable[[], bool] = lambda: True,
         wait: Callable[[float], bool | None] = time.sleep,
         remake: Callable[[], Target] | None = None,
-        beat: Callable[[], None] = lambda: None,
+        beat: Callable[[], None] | None = None,
     ) -> None:
         self._target = target
-        self._beat = beat
+        self._beat = beat or _nothing
         self._remake = remake
         self._used = False
         self._limiter = limiter
@@ -105,7 +105,7 @@ class Wrapped:
             return self._target.delete_if_match(key, etag)
 
         outcome = self._one("delete", delete, key)
-        self._note("delete", outcome)
+        self._count_one("delete", outcome)
         return outcome
 
     def get(self, key: str) -> Stored | None:
@@ -124,7 +124,7 @@ class Wrapped:
             return self._target.splice(key, _Passing(pieces, self._pass_body), content_type=content_type)
 
         outcome = self._one("splice", splice)
-        self._note("splice", outcome)
+        self._count_one("splice", outcome)
         return outcome
 
     def list(self, prefix: str = "") -> Iterator[Listed]:
@@ -152,11 +152,12 @@ class Wrapped:
             some = {key: waiting[key] for key in islice(waiting, self._limiter.burst)}
             self._pace(some, sum(map(size, some.values())))
             self._check(*some)
-            began, left = time.monotonic(), len(waiting)
+            began, left, done, beat = time.monotonic(), len(waiting), 0, self._beat_for(some)
             try:
                 for outcome in call([*some.values()]):
-                    one = waiting.pop(outcome.key)
-                    self._note(operation, outcome, size(one))
+                    done += size(waiting.pop(outcome.key))
+                    self._count_refusal(outcome)
+                    beat()
                     yield outcome
             except Transient as error:
                 attempt = 1 if len(waiting) < left else attempt + 1
@@ -164,6 +165,8 @@ class Wrapped:
             else:
                 attempt = 0
                 self._limiter.went_well()
+            finally:
+                self.traffic.passed(operation, objects=left - len(waiting), written=done)
             self.traffic.took(operation, time.monotonic() - began)
 
     def _one(self, operation: str, call: Callable[[], Answer], *keys: str) -> Answer:
@@ -178,8 +181,7 @@ class Wrapped:
                 self._pause(error, attempt)
             else:
                 self._limiter.went_well()
-                if not _ours(keys):
-                    self._beat()
+                self._beat_for(keys)()
                 return answer
             finally:
                 self.traffic.took(operation, time.monotonic() - began)
@@ -196,6 +198,10 @@ class Wrapped:
                 f"{self.where}: the right to write ran out while requests waited; they are tried again later."
             )
 
+    def _beat_for(self, keys: Collection[str]) -> Callable[[], None]:
+        """What to call when something came of a request; our own few objects prove nothing, another thread renews the lease."""
+        return _nothing if _ours(keys) else self._beat
+
     def _pass_body(self, size: int) -> None:
         self._limiter.take(0, size)
         self.traffic.sent(size)
@@ -209,10 +215,11 @@ class Wrapped:
             raise error
         self.traffic.tried_again(throttled=isinstance(error, Throttled))
 
-    def _note(self, operation: str, outcome: Outcome, size: int = 0) -> None:
-        self.traffic.passed(operation, written=size)
-        if not _ours((outcome.key,)):
-            self._beat()
+    def _count_one(self, operation: str, outcome: Outcome) -> None:
+        self.traffic.passed(operation)
+        self._count_refusal(outcome)
+
+    def _count_refusal(self, outcome: Outcome) -> None:
         if isinstance(outcome, Refused | Failed):
             self.traffic.refused(conflict=isinstance(outcome, Refused))
 
@@ -235,6 +242,10 @@ class _Passing(Sequence[Piece]):
             if piece.body is not None:
                 self._tell(len(piece.body))
             yield piece
+
+
+def _nothing() -> None:
+    """Nobody is told."""
 
 
 def _ours(keys: Collection[str]) -> bool:
