@@ -3,6 +3,7 @@
 Lanes know nothing of each other: a dead target stops neither another one nor the source.
 """
 
+import contextlib
 import random
 import threading
 import time
@@ -167,7 +168,8 @@ class Lane:
                 self._opened = False
                 self.status = "refused" if isinstance(error, Misconfigured) else "unreachable"
                 self.tried = True
-                self._remember(error)
+                with contextlib.suppress(Unavailable):  # it may be the ledger itself that cannot be written
+                    self._remember(error)
                 log.error("target " + self.status, target=self.settings.name, reason=str(error))  # noqa: TRY400
                 pause = self._pause * random.uniform(0.7, 1.3)  # noqa: S311 - jitter
                 self.pulse.beat(resting=pause)

@@ -187,9 +187,9 @@ class Pipeline:
         done.rejected += len(result.quarantined)
         done.held += len(result.held)
         if plan.tasks():
-            log.info(
+            told = log.bind(target=self.planner.settings.name)
+            told.info(
                 "batch settled",
-                target=self.planner.settings.name,
                 tasks=len(plan.tasks()),
                 written=written,
                 deleted=len(result.deleted),
@@ -197,4 +197,4 @@ class Pipeline:
                 set_aside=len(result.quarantined),
             )
             for line in result.lines:
-                log.debug("object " + line.op, target=self.planner.settings.name, key=line.key)
+                told.debug("object " + line.op, key=line.key)
