@@ -20,6 +20,10 @@ def iso(when: datetime | None) -> str | None:
     return None if when is None else when.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def iso_now() -> str | None:
+    return iso(datetime.now(UTC))
+
+
 @dataclass(frozen=True, slots=True)
 class Claims:
     """One target's claims, ready to be stored once the journal up to them is."""

@@ -107,6 +107,7 @@ class Lane:
                 time.sleep(COALESCE_SECONDS)  # a task that was read too early is looked at once more
         self._projects.refresh()
         self.say()
+        self.status = "current"
 
     def last_words(self) -> None:
         """At the end: what was done until now, so that readers know."""
@@ -137,6 +138,7 @@ class Lane:
                 if not self._opened:
                     self._connect(instance())
                 if self._stand_by(stop):
+                    log.info("target opened", target=self.settings.name, where=self.target.where)
                     self._heartbeat.start()
                     self._follow(stop)
             except SyncdError as error:
@@ -151,24 +153,23 @@ class Lane:
 
     def _follow(self, stop: threading.Event) -> None:
         while not stop.is_set() and self._lease.remaining() > 0:
-            if self.lane.facts().paused:
-                self.status = "paused"
-                stop.wait(0.5)
-                continue
-            self.lane.retry_quarantine(now=time.time())
-            if self.lane.take(1):
-                self.status = "catching up"
-                stop.wait(COALESCE_SECONDS)
-                self.pipeline.drain(
-                    lambda: self._lease.may_write() and not stop.is_set() and not self.lane.facts().paused
-                )
-            self._projects.refresh()
+            is_paused = self.lane.facts().paused
+            if not is_paused:
+                self._work(stop)
             if time.monotonic() >= self._state_at and self._lease.may_write():
                 self.say()
             self._remember(None)
-            self.status, self._pause = "current", SHORTEST_PAUSE
+            self.status, self._pause = "paused" if is_paused else "current", SHORTEST_PAUSE
             self.wake.wait(timeout=min(0.25, self._claims_seconds))
             self.wake.clear()
+
+    def _work(self, stop: threading.Event) -> None:
+        self.lane.retry_quarantine(now=time.time())
+        if self.lane.take(1):
+            self.status = "catching up"
+            stop.wait(COALESCE_SECONDS)
+            self.pipeline.drain(lambda: self._lease.may_write() and not stop.is_set() and not self.lane.facts().paused)
+        self._projects.refresh()
 
     def _stand_by(self, stop: threading.Event) -> bool:
         while not stop.is_set():
