@@ -178,6 +178,7 @@ def load(path: Path) -> Config:
         config = _checked(TargetConfig, {"name": kind, **common}, tree, place)
         parts.append(TargetPart(config, _checked(own, rest, tree, place, known=known)))
     _refuse_twins(parts, tree)
+    _refuse_nested(parts, tree)
     return Config(path, root, source_type, source, tuple(parts), tree.secrets)
 
 
@@ -199,6 +200,19 @@ def _refuse_twins(parts: list[TargetPart], tree: Tree) -> None:
             raise Misconfigured(
                 f"{tree.at(('targets', n, 'mirrors'))}: targets.{n}.mirrors: two share a folder; set `name`"
             )
+
+
+def _refuse_nested(parts: list[TargetPart], tree: Tree) -> None:
+    """Two targets in one place would each take the other's files for their own."""
+    places = [part.settings.place() for part in parts]
+    for n, inner in enumerate(places):
+        for m, outer in enumerate(places):
+            if m != n and inner[: len(outer)] == outer and (m < n or len(inner) > len(outer)):
+                where = "in the same place as" if inner == outer else "within the place of"
+                raise Misconfigured(
+                    f"{tree.at(('targets', n))}: targets.{n}: {parts[n].config.name!r} is {where} "
+                    f"{parts[m].config.name!r}; give each target a prefix or folder of its own"
+                )
 
 
 def _type_of(raw: Mapping[str, Any], available: Mapping[str, str], tree: Tree, place: Place) -> str:

@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import structlog
@@ -145,7 +146,8 @@ class Lane:
                 self._heartbeat.stop()
                 self._opened = False
                 self.status = "refused" if isinstance(error, Misconfigured) else "unreachable"
-                self._remember(error)
+                with suppress(Unavailable):  # the ledger itself may be what is out of reach
+                    self._remember(error)
                 log.error("target " + self.status, target=self.settings.name, reason=str(error))  # noqa: TRY400
                 stop.wait(self._pause * random.uniform(0.7, 1.3))  # noqa: S311 - jitter
                 self._pause = min(self._pause * 2, LONGEST_PAUSE)

@@ -7,7 +7,7 @@ A crash at any point repeats work with the same bytes. The next batch is prepare
 
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import orjson
 import structlog
@@ -123,7 +123,7 @@ class Pipeline:
         return left
 
     def _stored(self, put: Put, etag: str | None, result: Settlement) -> None:
-        file = replace(put.file, etag=etag)
+        file = put.file._replace(etag=etag)
         result.stored.append(file)
         if put.before is None or put.before.size < 0 or put.before.key != file.key:
             result.created[file.project] = result.created.get(file.project, 0) + 1
@@ -139,7 +139,7 @@ class Pipeline:
         self.totals.conflicts += 1
         log.info("object changed by someone else", target=self.planner.settings.name, key=put.object.key)
         size = put.before.size if put.before and put.before.key == put.file.key else -1
-        result.stored.append(replace(put.file, digest=None, etag=found.etag if found else None, size=size))
+        result.stored.append(put.file._replace(digest=None, etag=found.etag if found else None, size=size))
         return None
 
     def _delete(self, files: list[File], result: Settlement, unknown: set[int]) -> None:

@@ -38,7 +38,7 @@ class LabelStudioDatabase:
     def annotate(self, task: int, text: str = "", *, cancelled: bool = False, at: datetime | None = None) -> int:
         """Submit an annotation, or skip the task. `at`: an older moment, as a transaction has that commits late."""
         annotation = self.insert_annotation(task, text, cancelled=cancelled, at=at)
-        self.run("UPDATE task SET total_annotations = total_annotations + 1, is_labeled = 1 WHERE id = ?", task)
+        self.run("UPDATE task SET total_annotations = total_annotations + 1, is_labeled = TRUE WHERE id = ?", task)
         self.touch(task, at=at)
         return annotation
 
@@ -68,7 +68,7 @@ class LabelStudioDatabase:
         self.touch(self.value("SELECT task_id FROM task_completion WHERE id = ?", annotation))
 
     def skip(self, annotation: int) -> None:
-        self.run("UPDATE task_completion SET was_cancelled = 1, updated_at = ? WHERE id = ?", _stamp(), annotation)
+        self.run("UPDATE task_completion SET was_cancelled = TRUE, updated_at = ? WHERE id = ?", _stamp(), annotation)
 
     def delete_annotation(self, annotation: int) -> None:
         """Through the API: the task's time moves."""

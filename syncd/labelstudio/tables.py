@@ -7,6 +7,7 @@ older or newer than the one we know still reads, and columns we do not know are 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,12 @@ class Table:
     def columns(self) -> tuple[str, ...]:
         return tuple(self.names.split())
 
-    def select(self, present: frozenset[str]) -> str:
-        """The select list for a database that has the columns `present`."""
-        return ", ".join(c if c in present else f"{self.optional[c]} AS {c}" for c in self.columns)
+    def select(self, present: frozenset[str], expressions: Mapping[str, str] = MappingProxyType({})) -> str:
+        """The select list for a database that has the columns `present`; `expressions` stand for columns of their name."""
+        return ", ".join(
+            f"{expressions[c]} AS {c}" if c in expressions else c if c in present else f"{self.optional[c]} AS {c}"
+            for c in self.columns
+        )
 
     def missing(self, present: frozenset[str]) -> list[str]:
         """Columns that must be there and are not."""

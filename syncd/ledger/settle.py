@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import orjson
 
@@ -14,9 +15,11 @@ from syncd.ledger import Ledger
 HOUR_MINUTES = 60
 
 
-@dataclass(frozen=True, slots=True)
-class File:
-    """A task's object as this lane left it. `digest` None: not known for sure; `md5` is a listing's, when it gave one."""
+class File(NamedTuple):
+    """A task's object as this lane left it, in the order of its table's columns.
+
+    `digest` None: not known for sure; `md5` is a listing's, when it gave one.
+    """
 
     task: int
     project: int
@@ -27,8 +30,7 @@ class File:
     md5: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A journal line without its number."""
 
     op: str
@@ -42,17 +44,23 @@ class Line:
 
     def json(self, seq: int, at: str) -> bytes:
         """The line as it stands in the journal object, newline included."""
-        line = {
+        line: dict[str, object] = {
             "seq": seq,
             "op": self.op,
             "kind": self.kind,
             "key": self.key,
             "project": self.project,
-            "task": self.task,
         }
-        digest = None if self.digest is None else f"sha256:{self.digest.hex()}"
-        line |= {"digest": digest, "etag": self.etag, "source_updated_at": self.source_updated_at, "at": at}
-        return orjson.dumps({k: v for k, v in line.items() if v is not None}, option=orjson.OPT_APPEND_NEWLINE)
+        if self.task is not None:
+            line["task"] = self.task
+        if self.digest is not None:
+            line["digest"] = f"sha256:{self.digest.hex()}"
+        if self.etag is not None:
+            line["etag"] = self.etag
+        if self.source_updated_at is not None:
+            line["source_updated_at"] = self.source_updated_at
+        line["at"] = at
+        return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
 
 
 @dataclass(slots=True)
@@ -79,7 +87,7 @@ def settle(ledger: Ledger, lane: int, batch: Settlement) -> None:
     with ledger.transaction() as t:
         t.executemany(
             f"INSERT OR REPLACE INTO written_{lane} VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [(f.task, f.project, f.key, f.digest, f.etag, f.size, f.md5) for f in batch.stored],
+            batch.stored,
         )
         t.executemany(
             f"DELETE FROM written_{lane} WHERE task = ? AND key = ?", [(f.task, f.key) for f in batch.deleted]

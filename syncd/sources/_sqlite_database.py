@@ -6,9 +6,13 @@ delays a commit: callers keep each statement under 10 ms. `immutable` is never u
 
 import sqlite3
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+
+import orjson
 
 from syncd.errors import Misconfigured, Unavailable
 from syncd.labelstudio import tables
@@ -59,6 +63,16 @@ class Database:
             self._require_label_studio(columns)
             self._columns, self._schema_of = columns, schema
         return self._columns[table.name]
+
+    def select(self, table: Table, expressions: Mapping[str, str] = MappingProxyType({})) -> str:
+        return table.select(self.columns(table), expressions)
+
+    def among(self, ids: Collection[int]) -> tuple[str, tuple[object, ...]]:
+        return "IN (SELECT value FROM json_each(?))", (orjson.dumps(list(ids)).decode(),)
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """None: a lock held over several statements would delay Label Studio's commits."""
+        return nullcontext()
 
     def close(self) -> None:
         with self._lock:

@@ -8,23 +8,20 @@ renamed users). Every candidate is compared by content token, so a touched but u
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from hashlib import blake2b
 from pathlib import Path
 from threading import Event
 from typing import Literal
 
-from syncd.errors import Misconfigured, TaskRejected
 from syncd.filesystem import filesystem_of, is_network
-from syncd.labelstudio import tables
-from syncd.labelstudio.document import document_of, token_of
 from syncd.model import DocumentShape, Project
-from syncd.sources import Gone, Memory, Read, Signals
+from syncd.sources import Memory, Read, Signals
 from syncd.sources import Settings as SourceSettings
 from syncd.sources._pace import Pace
+from syncd.sources._rows import READ
 from syncd.sources._sqlite_blocks import Blocks
 from syncd.sources._sqlite_database import Database
-from syncd.sources._sqlite_rows import QuickLook, Rows
-from syncd.sources._sqlite_sweep import SPAN, RollingSweep
+from syncd.sources._sqlite_rows import QuickLook, SqliteRows
+from syncd.sources._sweep import RollingSweep
 from syncd.targets import Finding
 
 
@@ -41,22 +38,14 @@ class SqliteSource:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._database = Database(settings.path)
-        self._rows = Rows(self._database, settings.projects)
+        self._rows = SqliteRows(self._database, settings.projects)
 
     @property
     def where(self) -> str:
         return f"sqlite:{self.settings.path}"
 
     def identity(self) -> str:
-        """From the organisation and its creation, which a restored backup keeps."""
-        born: list[tuple[object, ...]] = []
-        if self._database.columns(tables.ORGANIZATION):
-            born = self._database.rows("SELECT id, created_at FROM organization ORDER BY id LIMIT 1")
-        if not born:
-            raise Misconfigured(
-                f"{self.where} has no organization to tell it from other ones; give it a name with `instance:`"
-            )
-        return "ls-" + blake2b(repr(born[0]).encode(), digest_size=6).hexdigest()
+        return self._rows.identity(self.where)
 
     def projects(self) -> Sequence[Project]:
         return self._rows.projects()
@@ -64,7 +53,7 @@ class SqliteSource:
     def sweep(self, memory: Memory, stop: Event) -> Iterator[Signals]:
         started = datetime.now(UTC)
         yield Signals(urgency="backfill", projects=self.projects())
-        for first, last in self._rows.spans(memory, SPAN):
+        for first, last in self._rows.spans(memory, READ):
             if stop.is_set():
                 return
             yield Signals(self._rows.compare(first, last, memory), urgency="backfill")
@@ -115,20 +104,7 @@ class SqliteSource:
         return self._database.file_id(), self._rows.shared_version()
 
     def read(self, tasks: Sequence[int], shape: DocumentShape) -> Iterator[Read]:
-        live, shared = self._rows.live(), self._rows.shared()
-        for at in range(0, len(tasks), SPAN):
-            asked = tasks[at : at + SPAN]
-            found = self._rows.of_tasks(asked)
-            for task in asked:
-                rows = found.get(task)
-                if rows is None or rows.task[1] not in live:
-                    yield Gone(task)
-                    continue
-                try:
-                    yield document_of(rows, shared, shape)
-                except TaskRejected as rejected:
-                    rejected.token = token_of(rows, shared)
-                    yield rejected
+        return self._rows.documents(tasks, shape)
 
     def tasks(self, project: int) -> Iterator[int]:
         return self._rows.tasks_of_project(project)

@@ -6,6 +6,7 @@ parent (its input closes, and the kernel kills it if the parent is killed) and a
 """
 
 import contextlib
+import copyreg
 import ctypes
 import pickle
 import select
@@ -14,12 +15,16 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
+from operator import attrgetter
 from typing import IO, Any
 
 from syncd.errors import Unavailable
-from syncd.targets import Object, Outcome
+from syncd.targets import Object, Outcome, Written
 
 IDLE_SECONDS = 60.0
+BUFFER = 256 * 1024
+"""Bytes: the answer to a whole batch."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -57,7 +62,7 @@ class WritingProcess:
     def _start(self) -> None:
         self.close()
         command = [sys.executable, "-m", __name__]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._process = subprocess.Popen(command, bufsize=BUFFER, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         _send(self._process.stdin, self._make)
 
     def _ask(self, objects: Sequence[Object]) -> list[Outcome]:
@@ -71,10 +76,22 @@ class WritingProcess:
         return outcomes
 
 
+def _by_values(
+    kind: type, values: Callable[[object], tuple[object, ...]], one: object
+) -> tuple[type, tuple[object, ...]]:
+    return kind, values(one)
+
+
+# Frozen dataclasses with slots pickle field by field, in Python; this takes a third of the time.
+for _kind in (Object, Written):
+    copyreg.pickle(_kind, partial(_by_values, _kind, attrgetter(*_kind.__slots__)))
+
+
 def _send(pipe: IO[bytes] | None, value: object) -> None:
     if pipe is None:
         raise EOFError
-    pickle.dump(value, pipe, pickle.HIGHEST_PROTOCOL)
+    # In one write: between two of them the sender would wait for the interpreter lock.
+    pipe.write(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
     pipe.flush()
 
 

@@ -1,6 +1,7 @@
 """Deletions: they happen, they are held when they are many, and they leave what was asked for."""
 
 import json
+import signal
 
 import pytest
 
@@ -46,13 +47,15 @@ def test_with_keep_a_deleted_task_keeps_its_file(deployment: Deployment) -> None
 
 
 def test_many_deletions_are_held_while_edits_flow_until_they_are_allowed_once(deployment: Deployment) -> None:
-    deployment.start()
+    daemon = deployment.start()
     deployment.wait_until_true()
     before = deployment.tasks()
     synced = deployment.claims()["projects"]["1"]["synced_through"]
     many = deployment.database.labelled(1)[:21]
+    daemon.send_signal(signal.SIGSTOP)  # it sees the many commits of one bulk deletion together
     deployment.database.delete_tasks(many)
     deployment.database.annotate(43, "flows on")
+    daemon.send_signal(signal.SIGCONT)
     held = {f"1/tasks/{task}.json" for task in many}
     eventually(lambda: deployment.claims()["held_deletes"] == len(many), deployment.claims)
     eventually(lambda: deployment.tasks() == {**deployment.rendered(), **{key: before[key] for key in held}})

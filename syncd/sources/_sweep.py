@@ -5,32 +5,45 @@ It goes a span at a time, whenever its turn comes, so that fresh changes never w
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from syncd.sources import Memory, Signals
-from syncd.sources._sqlite_rows import Rows
+from syncd.sources._rows import READ, Rows
 
-SPAN = 256
-"""Tasks per read: under 10 ms for documents of a few kilobytes."""
 SHARE = 0.1
 """Of one core."""
+
+
+def this_clock() -> datetime:
+    """Now: whatever was committed by now, a look that begins now sees."""
+    return datetime.now(UTC)
 
 
 class RollingSweep:
     """Sweeps again `every` seconds, unless nothing was committed since the last one began. Used by one thread."""
 
-    def __init__(self, rows: Rows, memory: Memory, *, every: float, swept_at: object) -> None:
-        """`swept_at` is the `data_version` from before everything was compared just now."""
+    def __init__(
+        self,
+        rows: Rows,
+        memory: Memory,
+        *,
+        every: float,
+        swept_at: object,
+        clock: Callable[[], datetime | None] = this_clock,
+    ) -> None:
+        """`swept_at` is the version of the database from before everything was compared just now; `clock` says up to when all
+        that was committed is seen by a look that begins now."""
         self._rows = rows
         self._memory = memory
         self._every = every
+        self._clock = clock
         self._proven = swept_at
         self._under_way: Iterator[Signals] | None = None
         self._next_start = self._turn = time.monotonic() + every
 
     def proves(self, version: object) -> bool:
-        """Whether every change of any kind up to this `data_version` has been signalled."""
+        """Whether every change of any kind up to this version has been signalled."""
         return version == self._proven
 
     def rest(self, version: object) -> float:
@@ -55,8 +68,8 @@ class RollingSweep:
             yield batch
 
     def _pass(self, version: object) -> Iterator[Signals]:
-        started = datetime.now(UTC)
-        for first, last in self._rows.spans(self._memory, SPAN):
+        started = self._clock()
+        for first, last in self._rows.spans(self._memory, READ):
             yield Signals(self._rows.compare(first, last, self._memory), urgency="backfill")
         self._proven = version
         yield Signals(swept=started)

@@ -1,0 +1,154 @@
+"""PostgreSQL → a local folder: backfill, a pass with nothing to do, the looks of the daemon, and commit to signal.
+
+    python benchmarks/postgres.py [TASKS]      default 200,000
+
+The server is the tests' own (Debian's 15), with the boxes of the corpus cloned.
+"""
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
+
+import psutil
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the tests' servers are not installed
+
+from syncd.sources._postgres_database import Database
+from syncd.sources._postgres_rows import PostgresRows, QuickLook
+from syncd.sources._postgres_versions import Versions
+from tests.contract.labelstudios.postgres15 import source
+from tests.labelstudio_postgres import LabelStudioPostgres
+from tests.servers.postgres import Postgres, postgres15
+from tests.watching import Remembered
+
+SYNCD = str(Path(sys.executable).parent / "syncd")
+
+
+def main() -> None:
+    tasks = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
+    with postgres15() as server, tempfile.TemporaryDirectory(prefix="syncd-bench-", dir=".") as folder:
+        database = grown(server, tasks)
+        place = Path(folder).resolve()
+        (place / "syncd.yaml").write_text(
+            f"source: {{type: postgres, dsn: '{database.dsn}'}}\n"
+            f"targets: [{{name: out, type: local, path: {place}/out}}]\n"
+            f"state: {{path: {place}/syncd.db}}\nlog: {{level: warning}}\n"
+        )
+        for what in ("backfill", "a pass with nothing to do"):
+            took = timed(lambda: subprocess.run([SYNCD, "sync", "-c", place / "syncd.yaml"], check=True))
+            print(f"{what:32} {tasks / took:10,.0f} tasks/s  ({took:.1f} s)")
+        looks(database)
+        latencies(database, seconds=20)
+        idle(place, server)
+
+
+def grown(server: Postgres, tasks: int) -> LabelStudioPostgres:
+    """The corpus with the first project's labelled tasks cloned, times spread over a year."""
+    database = LabelStudioPostgres(server)
+    models = database.labelled(1)
+    first, annotation = database.next_id("task"), database.next_id("task_completion")
+    for table, start, own in (("task", first, "id"), ("task_completion", annotation, "task_id")):
+        columns = database.ids(
+            "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(?) AND attnum > 0 AND NOT attisdropped",
+            table,
+        )
+        times = {"created_at", "updated_at"}
+        values = {
+            c: f"now() - interval '1 year' + n * interval '2 seconds' AS {c}" if c in times else c for c in columns
+        }
+        values |= {"id": f"{start} + n", "task_id": f"{first} + n", "unique_id": "gen_random_uuid()"}
+        database.run(
+            f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(values[c] for c in columns)} FROM "
+            f"generate_series(0, {tasks - 1}) AS n JOIN LATERAL (SELECT * FROM {table} WHERE {own} = "
+            f"(ARRAY{models})[n % {len(models)} + 1] ORDER BY id LIMIT 1) AS model ON true ORDER BY n"
+        )
+    database.run("VACUUM ANALYZE")
+    return database
+
+
+def looks(database: LabelStudioPostgres) -> None:
+    """What each of the daemon's looks costs, at rest."""
+    with closing(Database(database.dsn)) as opened:
+        rows, versions = PostgresRows(opened, "all"), Versions(opened)
+        quick = QuickLook(rows, rows.moment())
+        print(f"{'quick look':32} {timed(lambda: quick.look(rows.moment())) * 1000:10.1f} ms")
+        versions.learn()
+        print(
+            f"{'versions of all rows':32} {timed(lambda: list(versions.differing(threading.Event()))) * 1000:10.1f} ms"
+        )
+
+
+def latencies(database: LabelStudioPostgres, *, seconds: float) -> None:
+    """Commit to signal, at two submissions a second."""
+    with closing(source(database.dsn, id_sweep_seconds=5, poll_seconds=0.5)) as watched:
+        stop, memory, level = threading.Event(), Remembered(), threading.Event()
+        seen: dict[int, float] = {}
+
+        def follow() -> None:
+            for batch in watched.watch(memory, None, stop):
+                memory.keep(batch.signals)
+                if level.is_set():
+                    seen.update({signal.task: time.monotonic() for signal in batch.signals})
+                elif batch.synced:
+                    level.set()
+
+        thread = threading.Thread(target=follow)
+        thread.start()
+        level.wait()
+        committed: dict[int, float] = {}
+        for task in database.labelled(1)[: int(seconds * 2)]:
+            database.annotate(task, "seen")
+            committed[task] = time.monotonic()
+            time.sleep(0.5)
+        time.sleep(1)
+        stop.set()
+        thread.join()
+    took = sorted(seen[task] - at for task, at in committed.items() if task in seen)
+    print(
+        f"{'commit to signal':32} p50 {statistics.median(took):.2f} s, worst {took[-1]:.2f} s, {len(committed) - len(took)} lost"
+    )
+
+
+def idle(place: Path, server: Postgres) -> None:
+    """CPU of the database and of syncd while nothing is committed."""
+    daemon = subprocess.Popen([SYNCD, "run", "-c", place / "syncd.yaml"])
+    try:
+        time.sleep(15)
+        before = cpu(server), cpu_of(psutil.Process(daemon.pid))
+        time.sleep(20)
+        print(f"{'idle: database, syncd':32} {(cpu(server) - before[0]) / 20:.1%}, "
+              f"{(cpu_of(psutil.Process(daemon.pid)) - before[1]) / 20:.1%} of a core")  # fmt: skip
+    finally:
+        daemon.terminate()
+        daemon.wait()
+
+
+def cpu(server: Postgres) -> float:
+    """Seconds of CPU that the server and all its processes have taken."""
+    main = psutil.Process(int((server.folder / "data" / "postmaster.pid").read_text().split()[0]))
+    total = 0.0
+    for process in (main, *main.children()):
+        with suppress(psutil.NoSuchProcess):
+            total += cpu_of(process)
+    return total
+
+
+def cpu_of(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def timed(what: Callable[[], object]) -> float:
+    began = time.monotonic()
+    what()
+    return time.monotonic() - began
+
+
+if __name__ == "__main__":
+    main()

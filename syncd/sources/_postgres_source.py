@@ -1,0 +1,74 @@
+"""The `postgres` source: the database is read as SQLite is, and followed as `_postgres_following` says.
+
+Signals carry content tokens, not `xmin` and `ctid`: a row that was rewritten without a change is then no signal.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from threading import Event
+
+from syncd.model import DocumentShape, Project
+from syncd.sources import Memory, Read, Signals
+from syncd.sources._postgres_database import Database
+from syncd.sources._postgres_following import BATCH, Following
+from syncd.sources._postgres_rows import PostgresRows
+from syncd.sources.postgres import Settings
+from syncd.targets import Finding
+
+COUNTED = 1_000_000
+"""Tasks that `check` counts at most, to stay within the time limit of a statement."""
+
+
+class PostgresSource:
+    """One database. Thread-safe: each thread reads on its own connection."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._database = Database(settings.dsn.get_secret_value())
+        self._rows = PostgresRows(self._database, settings.projects)
+
+    @property
+    def where(self) -> str:
+        return self._database.where
+
+    def identity(self) -> str:
+        return self._rows.identity(self.where)
+
+    def projects(self) -> Sequence[Project]:
+        return self._rows.projects()
+
+    def sweep(self, memory: Memory, stop: Event) -> Iterator[Signals]:
+        started = self._rows.true_through(datetime.now(UTC))
+        yield Signals(urgency="backfill", projects=self.projects())
+        for first, last in self._rows.spans(memory, BATCH):
+            if stop.is_set():
+                return
+            yield Signals(self._rows.compare(first, last, memory), urgency="backfill")
+        yield Signals(synced=started, swept=started)
+
+    def watch(self, memory: Memory, position: str | None, stop: Event) -> Iterator[Signals]:
+        following = Following(self.settings, self._database, self._rows, memory, stop)
+        yield from self.sweep(memory, stop)
+        while not (stop.is_set() or following.over):
+            yield from following.look()
+            stop.wait(min(self.settings.poll_seconds, following.rest()))
+
+    def read(self, tasks: Sequence[int], shape: DocumentShape) -> Iterator[Read]:
+        return self._rows.documents(tasks, shape)
+
+    def tasks(self, project: int) -> Iterator[int]:
+        return self._rows.tasks_of_project(project)
+
+    def check(self) -> Iterable[Finding]:
+        version, standby, tls = self._database.rows(
+            "SELECT current_setting('server_version'), pg_is_in_recovery(), "
+            "coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false)"
+        )[0]
+        kind = "standby" if standby else "primary"
+        yield Finding("server", True, f"PostgreSQL {version.decode()}, {kind}, {'TLS' if tls else 'no TLS'}")
+        count = self._database.rows("SELECT count(*) FROM (SELECT FROM task LIMIT ?) AS first", (COUNTED,))[0][0]
+        tasks = f"{count:,} tasks" + (" or more" if count == COUNTED else "")
+        yield Finding("read the database", True, f"{self.where}: {len(self.projects())} projects, {tasks}")
+
+    def close(self) -> None:
+        self._database.close()
