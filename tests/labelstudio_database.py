@@ -33,6 +33,11 @@ class LabelStudioDatabase:
         self.path = path
         self.committed = committed
 
+    @property
+    def source(self) -> dict[str, Any]:
+        """How a configuration names it."""
+        return {"type": "sqlite", "path": str(self.path)}
+
     # --- annotations ---------------------------------------------------------------------------------------------
 
     def annotate(self, task: int, text: str = "", *, cancelled: bool = False, at: datetime | None = None) -> int:
@@ -157,6 +162,9 @@ class LabelStudioDatabase:
             for table in ("task_comment_authors", "tasks_annotationdraft", "prediction", "task_completion"):
                 self.run(f"DELETE FROM {table} WHERE task_id = ?", task)
             self.run("DELETE FROM task WHERE id = ?", task)
+
+    def give_out_again(self, task: int) -> None:
+        """Let the next task get the id of this one, which is deleted and was the last: SQLite does so by itself."""
 
     def leave_project(self, task: int) -> None:
         """The first half of a deletion, as a crashed Label Studio leaves it."""
