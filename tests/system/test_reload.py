@@ -9,7 +9,7 @@ from pathlib import Path
 from subprocess import Popen
 from typing import Any
 
-from tests.deployment import Deployment, digests, eventually, folded, journal_lines, rendered
+from tests.deployment import Deployment, digests, eventually, folded, journal_lines
 from tests.labelstudio_database import unpack
 from tests.servers import Servers
 from tests.servers.seaweedfs import BUCKET, client, seaweedfs
@@ -69,7 +69,7 @@ def people_at_work(deployment: Deployment) -> Iterator[None]:
 
 def is_true(place: Path, deployment: Deployment) -> bool:
     found = {p.relative_to(place).as_posix(): p.read_bytes() for p in place.glob("*/tasks/*.json")}
-    return found == rendered(deployment.database.path, deployment.shape)
+    return found == deployment.rendered()
 
 
 def test_targets_come_and_go_under_load_and_the_one_that_stays_notices_nothing(deployment: Deployment) -> None:
