@@ -3,11 +3,11 @@
 Lanes know nothing of each other: a dead target stops neither another one nor the source.
 """
 
+import contextlib
 import random
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime
 
 import structlog
@@ -146,7 +146,7 @@ class Lane:
                 self._heartbeat.stop()
                 self._opened = False
                 self.status = "refused" if isinstance(error, Misconfigured) else "unreachable"
-                with suppress(Unavailable):  # the ledger itself may be what is out of reach
+                with contextlib.suppress(Unavailable):  # it may be the ledger itself that cannot be written
                     self._remember(error)
                 log.error("target " + self.status, target=self.settings.name, reason=str(error))  # noqa: TRY400
                 stop.wait(self._pause * random.uniform(0.7, 1.3))  # noqa: S311 - jitter

@@ -184,9 +184,9 @@ class Pipeline:
         done.unchanged += plan.unchanged
         done.rejected += len(result.quarantined)
         if plan.tasks():
-            log.info(
+            told = log.bind(target=self.planner.settings.name)
+            told.info(
                 "batch settled",
-                target=self.planner.settings.name,
                 tasks=len(plan.tasks()),
                 written=written,
                 deleted=len(result.deleted),
@@ -194,4 +194,4 @@ class Pipeline:
                 set_aside=len(result.quarantined),
             )
             for line in result.lines:
-                log.debug("object " + line.op, target=self.planner.settings.name, key=line.key)
+                told.debug("object " + line.op, key=line.key)

@@ -1,7 +1,6 @@
 """Deletions: they happen, they are held when they are many, and they leave what was asked for."""
 
 import json
-import signal
 
 import pytest
 
@@ -47,15 +46,16 @@ def test_with_keep_a_deleted_task_keeps_its_file(deployment: Deployment) -> None
 
 
 def test_many_deletions_are_held_while_edits_flow_until_they_are_allowed_once(deployment: Deployment) -> None:
-    daemon = deployment.start()
+    deployment.start()
     deployment.wait_until_true()
     before = deployment.tasks()
     synced = deployment.claims()["projects"]["1"]["synced_through"]
     many = deployment.database.labelled(1)[:21]
-    daemon.send_signal(signal.SIGSTOP)  # it sees the many commits of one bulk deletion together
+    deployment.command("pause", "out")  # so that they come all at once: twenty of them alone may pass
     deployment.database.delete_tasks(many)
     deployment.database.annotate(43, "flows on")
-    daemon.send_signal(signal.SIGCONT)
+    eventually(lambda: deployment.status()["targets"]["out"]["dirty"] > len(many), deployment.status)
+    deployment.command("resume", "out")
     held = {f"1/tasks/{task}.json" for task in many}
     eventually(lambda: deployment.claims()["held_deletes"] == len(many), deployment.claims)
     eventually(lambda: deployment.tasks() == {**deployment.rendered(), **{key: before[key] for key in held}})
