@@ -75,11 +75,13 @@ def assembled(config: Config) -> Iterator[Assembly]:
 
 def lane_of(part: TargetPart, config: Config, source: Source, ledger: Ledger) -> Lane:
     """One target's lane, not yet connected."""
+    everyones = tuple(mirror.settings for one in config.targets for mirror in one.config.mirrors)
     return Lane(
         part.lane(config.root.documents),
         source=source,
         make=partial(_made, config, part),
         ledger=ledger,
+        everyones=everyones,
         rate=Rate(part.config.rate.requests_per_second, part.config.rate.bytes_per_second),
         claims_seconds=part.config.claims_seconds,
         journal_days=part.config.journal_days,

@@ -227,10 +227,12 @@ class Daemon:
         return {**found, "configuration": self._configuration}
 
     def _sync(self, only: Collection[str]) -> dict[str, Any]:
-        """Sweep again and wait until every lane that can has settled it, or what it holds of some projects."""
+        """Sweep again and wait until every lane that can has settled it and published its mirrors, or those of some projects."""
         a, began = self._assembly, time.time()
         a.ledger.swept_at = 0.0
         self._sweep_again.set()
+        for lane in self._assembly.lanes:
+            lane.publish_now.set()
         while not self._stop.wait(0.1):
             if self._source_error:
                 return {"error": self._source_error, "unreachable": True}
@@ -238,7 +240,7 @@ class Daemon:
                 continue
             projects = numbers_of(a.ledger.projects().values(), only)
             left = {lane.settings.name: left_over(lane, projects) for lane in a.lanes}
-            if all(lane["state"] in AWAY or lane["dirty"] == 0 for lane in left.values()):
+            if all(lane["state"] in AWAY or lane["dirty"] + lane["mirrors_due"] == 0 for lane in left.values()):
                 return {"targets": left}
         return {"error": "the daemon is stopping", "unreachable": True}
 

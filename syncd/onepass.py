@@ -25,7 +25,8 @@ class Passed:
     @property
     def whole(self) -> bool:
         """Nothing was set aside, held or left."""
-        return not any(t["quarantined"] or t["held_deletes"] or t["dirty"] for t in self.targets.values())
+        left = ("quarantined", "quarantined_in_mirrors", "held_deletes", "dirty")
+        return not any(target[what] for target in self.targets.values() for what in left)
 
 
 def one_pass(
@@ -77,13 +78,18 @@ def numbers_of(projects: Iterable[Project], only: Collection[str]) -> frozenset[
 def left_over(lane: Lane, projects: Collection[int] | None) -> dict[str, Any]:
     """What a lane has not settled, of some projects or all; how many files it keeps; and how it is."""
     due, held = lane.lane.waiting(projects)
-    facts = lane.lane.facts()
+    facts, rows = lane.lane.facts(), lane.mirrors.rows
+    mirrors = [kept for kept in rows.mirrors() if kept.configured and (projects is None or kept.project in projects)]
+    # A rebuild that waits for deletions which the brake holds is not waited for.
+    waits = {"waiting"} if held else {"waiting", "rebuilding"}
     return {
         "state": "paused" if facts.paused else lane.status,
         "error": facts.error,
         "dirty": due,
         "held_deletes": held,
         "quarantined": sum(projects is None or one.project in projects for one in lane.lane.quarantine()),
+        "quarantined_in_mirrors": sum(rows.aside_count(kept.id) for kept in mirrors if kept.generation),
+        "mirrors_due": sum(kept.state in waits for kept in mirrors),
         "files": sum(count for p, count in lane.lane.counts().items() if projects is None or p in projects),
     }
 

@@ -210,3 +210,8 @@ def test_a_check_finds_everything_in_order(studio: Studio) -> None:
         findings = list(source.check())
     assert all(finding.ok for finding in findings)
     assert any("12 projects" in finding.detail for finding in findings)
+
+
+def test_where_label_studio_imports_from_is_told_or_known_to_be_unknown(studio: Studio) -> None:
+    with closing(studio.source()) as source:
+        assert list(source.storages()) == []
