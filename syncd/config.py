@@ -161,6 +161,7 @@ class Root(Strict):
     http: Http | None = None
     log: Log = Log()
     shutdown_seconds: float = Field(default=25, gt=0)
+    hung_seconds: float = Field(default=300, gt=0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import FrameType
 from typing import Any
 
@@ -22,8 +22,12 @@ from syncd.config import Config, load
 from syncd.control import Order
 from syncd.errors import SyncdError
 from syncd.faults import fault_point
+from syncd.health import Health, hung_loops, trouble_of, waiting_for
 from syncd.lane import Lane
+from syncd.logs import Masked
 from syncd.onepass import left_over, numbers_of
+from syncd.pulse import Pulse
+from syncd.rates import SAMPLE_SECONDS
 from syncd.reloading import Changes, changes_of, in_force, source_of
 from syncd.running import Running
 from syncd.status import status_of
@@ -50,7 +54,16 @@ class Daemon:
         self._reloading = threading.Lock()
         self._configuration = _as_loaded(assembly.config)
         self._source_error: str | None = None
+        self._source_read = False
+        self.configured_at = time.time()
+        self._pulse = Pulse()
+        self._masked = Masked(assembly.config.secrets)
         self._died: str | None = None
+
+    @property
+    def assembly(self) -> Assembly:
+        """What runs."""
+        return self._assembly
 
     def run(self) -> None:
         """Blocks until SIGTERM or SIGINT; what is in hand is finished within `shutdown_seconds`.
@@ -58,7 +71,7 @@ class Daemon:
         Raises SyncdError when one of its threads fails by a fault of syncd's own: a daemon that only looks alive helps nobody.
         """
         a = self._assembly
-        with self._signals(), control.serve(a.config.root.state.path, self._order):
+        with self._signals(), control.serve(a.config.root.state.path, self.order), self._served():
             log.info(
                 "started", version=__version__, source=a.source.where, targets=[lane.target.where for lane in a.lanes]
             )
@@ -66,10 +79,11 @@ class Daemon:
             for lane in a.lanes:
                 self._start_lane(lane)
             while not self._stop.is_set():
-                self._called.wait()
-                self._called.clear()
-                if not self._stop.is_set():
+                if self._called.wait(SAMPLE_SECONDS) and not self._stop.is_set():
+                    self._called.clear()
                     self._reload_or_say_why_not()
+                for lane in a.lanes:
+                    lane.sample()
             log.info("stopping")
             self._drain()
         log.info("stopped")
@@ -78,6 +92,15 @@ class Daemon:
                 f"the part of syncd called {self._died} failed, by a fault of its own: the log has the details, please "
                 "report them. Nothing is lost; start syncd again"
             )
+
+    def _served(self) -> AbstractContextManager[None]:
+        """HTTP, when the configuration wants it; only then is the server imported."""
+        http = self._assembly.config.root.http
+        if http is None:
+            return nullcontext()
+        from syncd.web._server import served
+
+        return served(self, http)
 
     def _start_source(self) -> None:
         self._source = Running("source", self._follow_source, self._sweep_again.set)
@@ -116,6 +139,7 @@ class Daemon:
         a, pause = self._assembly, 0.5
         while not stop.is_set():
             try:
+                self._pulse.beat()
                 a.instance()
                 self._sweep_again.clear()
                 if stop.is_set():
@@ -125,13 +149,15 @@ class Daemon:
                         fault_point("signals recorded")
                         for lane in a.lanes:
                             lane.wake.set()
-                    self._source_error, pause = None, 0.5
+                    self._source_error, self._source_read, pause = None, True, 0.5
+                    self._pulse.beat()
                     if stop.is_set():
                         return
             except SyncdError as error:
                 if str(error) != self._source_error:
                     log.error("source unreachable", source=a.source.where, reason=str(error))  # noqa: TRY400
                 self._source_error = str(error)
+                self._pulse.beat(resting=pause)
                 stop.wait(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
 
@@ -152,7 +178,9 @@ class Daemon:
                 log.error("configuration not reloaded", reason=str(error))  # noqa: TRY400
                 raise
             old = self._assembly.config
-            logs.configure(new.root.log.format, new.root.log.level, (*old.secrets, *new.secrets))
+            secrets = (*old.secrets, *new.secrets)
+            logs.configure(new.root.log.format, new.root.log.level, secrets)
+            self._masked, self.configured_at = Masked(secrets), time.time()
             self._let_go((*changes.removed, *changes.changed))
             if source is not None and self._source is not None:
                 self._source.end()
@@ -198,7 +226,8 @@ class Daemon:
 
     # --- orders --------------------------------------------------------------------------------------------------
 
-    def _order(self, order: Order) -> Order:
+    def order(self, order: Order) -> Order:
+        """Carry out an order; of the control socket, or of the web page. Raises SyncdError when it cannot be followed."""
         match order:
             case {"order": "status"}:
                 return self.status()
@@ -223,8 +252,22 @@ class Daemon:
     def status(self) -> dict[str, Any]:
         a = self._assembly
         states = {lane.settings.name: lane.status for lane in a.lanes}
-        found = status_of(a.ledger, running=True, pid=os.getpid(), states=states, source_error=self._source_error)
-        return {**found, "configuration": self._configuration}
+        rates = {lane.settings.name: lane.rates.now() for lane in a.lanes}
+        error = self._source_error
+        found = status_of(a.ledger, running=True, pid=os.getpid(), states=states, rates=rates, source_error=error)
+        said: dict[str, Any] = self._masked.everywhere({**found, "configuration": self._configuration})
+        return said
+
+    def health(self) -> Health:
+        """Whether we live and have started: from memory alone, so that a probe never waits."""
+        lanes = self._assembly.lanes
+        loops = {"the source's loop": self._pulse}
+        loops |= {f"the loop of target {lane.settings.name}": lane.pulse for lane in lanes}
+        return Health(
+            hung_loops(loops, self._assembly.config.root.hung_seconds),
+            waiting_for(self._source_read, lanes),
+            trouble_of(self._source_error, lanes),
+        )
 
     def _sync(self, only: Collection[str]) -> dict[str, Any]:
         """Sweep again and wait until every lane that can has settled it and published its mirrors, or those of some projects."""

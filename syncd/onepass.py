@@ -103,7 +103,9 @@ def sweep(assembly: Assembly) -> None:
 
 def summary(lane: Lane) -> dict[str, Any]:
     """What one lane did, and what it still owes."""
-    return {**asdict(lane.pipeline.totals), **left_over(lane, lane.lane.only)}
+    totals = asdict(lane.pipeline.totals)
+    del totals["held"]  # those that still are count
+    return {**totals, **left_over(lane, lane.lane.only)}
 
 
 def _one_lane(lane: Lane, instance: str, swept: threading.Event, progress: Callable[[int], None]) -> None:
