@@ -1,6 +1,7 @@
 """`syncd status`, `wait`: look at the ledger, running daemon or not."""
 
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -39,9 +40,8 @@ def status(config: ConfigFile = None, as_json: AsJson = False) -> None:
             say(f"  deletions held by the brake; to let them pass: syncd resume {name} --allow-deletes")
         for aside in target["quarantine"]:
             say(f"  set aside: {aside['reason']}")
-        for mirror in target["mirrors"]:
-            if mirror["reason"] or mirror["note"] or mirror["state"] == "rebuilding" or mirror["quarantined"]:
-                say(f"  {_mirror(mirror)}")
+        for line in _mirrors(target["mirrors"]):
+            say(f"  {line}")
         if target["error"]:
             say(f"  error: {target['error']}")
 
@@ -75,9 +75,17 @@ def wait(
         time.sleep(0.2)
 
 
-def _mirror(mirror: dict[str, Any]) -> str:
-    said = [mirror["state"], f"{mirror['quarantined']} set aside" if mirror["quarantined"] else ""]
-    return f"{mirror['folder']}: " + "; ".join(filter(None, [*said, mirror["reason"], mirror["note"]]))
+def _mirrors(mirrors: list[dict[str, Any]]) -> Iterator[str]:
+    """What there is to say of them: one line for all projects where a mirror is in the same state for the same reason."""
+    projects: dict[tuple[str, str], list[str]] = {}
+    for mirror in mirrors:
+        if mirror["reason"] or mirror["note"] or mirror["state"] == "rebuilding" or mirror["quarantined"]:
+            project, _, name = mirror["folder"].strip("/").partition("/")
+            aside = f"{mirror['quarantined']} set aside" if mirror["quarantined"] else ""
+            said = "; ".join(filter(None, [mirror["state"], aside, mirror["reason"], mirror["note"]]))
+            projects.setdefault((name, said), []).append(project)
+    for (name, said), where in projects.items():
+        yield f"{name} of {'project' if len(where) == 1 else 'projects'} {', '.join(where)}: {said}"
 
 
 def _synced(config: ConfigFile, project: str | None) -> dict[str, datetime | None]:

@@ -93,4 +93,6 @@ def plan(config: ConfigFile = None, as_json: AsJson = False) -> None:
 
 
 def _counted(what: str, count: int) -> str:
-    return f"{count} {what.replace('_', ' ')}"
+    from syncd.cli.progress import size
+
+    return size(count) if what == "bytes" else f"{count} {what.replace('_', ' ')}"
