@@ -30,6 +30,11 @@ class Remembered:
                 self._tokens[signal.task] = signal.token
                 self._projects[signal.task] = signal.project
 
+    def keep_read(self, read: TaskDocument) -> None:
+        """A signal that nobody looked at gets its token from the reading."""
+        if self._tokens.get(read.task, b"") is None:
+            self._tokens[read.task] = read.token
+
     def tokens(self, first: int, last: int, *, project: int | None = None) -> Mapping[int, bytes | None]:
         return {
             task: token
@@ -77,12 +82,14 @@ class Watcher:
                 self._stop.wait(0.1)
 
     def _take(self, signals: Sequence[Signal]) -> None:
+        self._memory.keep(signals)
         for read in self.source.read([s.task for s in signals], ALL):
+            if isinstance(read, TaskDocument):
+                self._memory.keep_read(read)
             if isinstance(read, TaskDocument) and read.body is not None:
                 self.documents[read.task] = read.body
             else:
                 self.documents.pop(read.task, None)
-        self._memory.keep(signals)
         self.signalled += signals
 
     def stop(self) -> None:

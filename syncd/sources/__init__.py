@@ -13,11 +13,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Event
-from typing import Literal, Protocol, runtime_checkable
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from syncd.errors import Misconfigured, TaskRejected
+from syncd.labelstudio.storages import Storage
 from syncd.model import DocumentShape, Project, TaskDocument
 from syncd.targets import Finding
 from syncd.words import did_you_mean
@@ -33,6 +34,9 @@ class Settings(BaseModel):
     """What every source is configured with; each adds its own keys. Unknown ones are refused by name."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    needs_instance: ClassVar[bool] = False
+    """Whether nothing in the source says which Label Studio it is, so that `instance` must."""
 
     projects: ProjectChoice = "all"
     poll_seconds: float = Field(default=0.5, gt=0)
@@ -131,6 +135,9 @@ class Source(Protocol):
     def tasks(self, project: int) -> Iterator[int]:
         """The ids of a project's tasks, streamed, those that `read` then finds gone included."""
 
+    def storages(self) -> Sequence[Storage]:
+        """Where Label Studio imports tasks from: no target may be there. None where that cannot be seen."""
+
     def check(self) -> Iterable[Finding]:
         """Rights, file system, and whether what is needed is there."""
 
@@ -143,8 +150,10 @@ class Hinted(Protocol):
     """A source that wants to be told when somebody says that something has changed: it looks at once."""
 
     def hint(self, tasks: Mapping[int, int], projects: Collection[int]) -> None:
-        """These tasks (with their projects) may have changed, and something in these projects. To be called before the
-        tasks are signalled. May be wrong, doubled or missing."""
+        """These tasks (with their projects) may have changed, and something in these projects. May be wrong or doubled.
+
+        To be called before the tasks are signalled: what the source keeps of them is forgotten.
+        """
 
 
 def chosen(choice: ProjectChoice, projects: Iterable[Project]) -> list[Project]:

@@ -13,6 +13,7 @@ from threading import Event
 import structlog
 
 from syncd.labelstudio.rest import Client
+from syncd.labelstudio.storages import Storage
 from syncd.model import DocumentShape, Project
 from syncd.sources import Gone, Memory, Read, Signals, chosen
 from syncd.sources._api_following import Following
@@ -84,6 +85,9 @@ class ApiSource:
         for task in self._listing.ids(project):
             self._places.note(task, project)
             yield task
+
+    def storages(self) -> Sequence[Storage]:
+        return [storage for project in self.projects() for storage in self._listing.storages(project.id)]
 
     def check(self) -> Iterable[Finding]:
         release = self.release()
