@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import FrameType
 from typing import Any
 
@@ -20,6 +20,10 @@ from syncd.assembly import Assembly
 from syncd.control import Order
 from syncd.errors import SyncdError
 from syncd.faults import fault_point
+from syncd.health import Health, hung_loops, trouble_of, waiting_for
+from syncd.logs import Masked
+from syncd.pulse import Pulse
+from syncd.rates import SAMPLE_SECONDS
 from syncd.status import status_of
 from syncd.steering import set_aside, steer
 
@@ -36,7 +40,16 @@ class Daemon:
         self._stop = threading.Event()
         self._sweep_again = threading.Event()
         self._source_error: str | None = None
+        self._source_read = False
+        self.configured_at = time.time()
+        self._pulse = Pulse()
+        self._masked = Masked(assembly.config.secrets)
         self._died: str | None = None
+
+    @property
+    def assembly(self) -> Assembly:
+        """What runs."""
+        return self._assembly
 
     def run(self) -> None:
         """Blocks until SIGTERM or SIGINT; what is in hand is finished within `shutdown_seconds`.
@@ -49,13 +62,19 @@ class Daemon:
             threading.Thread(target=lane.run, args=(self._stop, self._instance), name=lane.settings.name, daemon=True)
             for lane in a.lanes
         ]
-        with self._signals(), control.serve(a.config.root.state.path, self._order):
+        with (
+            self._signals(),
+            control.serve(a.config.root.state.path, self.order),
+            self._served(),
+        ):
             log.info(
                 "started", version=__version__, source=a.source.where, targets=[lane.target.where for lane in a.lanes]
             )
             for thread in threads:
                 thread.start()
-            self._stop.wait()
+            while not self._stop.wait(SAMPLE_SECONDS):
+                for lane in self._assembly.lanes:
+                    lane.sample()
             log.info("stopping")
             self._drain(threads)
         log.info("stopped")
@@ -64,6 +83,15 @@ class Daemon:
                 f"the part of syncd called {self._died} failed, by a fault of its own: the log has the details, please "
                 "report them. Nothing is lost; start syncd again"
             )
+
+    def _served(self) -> AbstractContextManager[None]:
+        """HTTP, when the configuration wants it; only then is the server imported."""
+        http = self._assembly.config.root.http
+        if http is None:
+            return nullcontext()
+        from syncd.web._server import served
+
+        return served(self, http)
 
     def _thread_failed(self, failure: threading.ExceptHookArgs) -> None:
         self._died = failure.thread.name if failure.thread else "?"
@@ -96,6 +124,7 @@ class Daemon:
         numbers = [lane.lane.id for lane in a.lanes]
         while not self._stop.is_set():
             try:
+                self._pulse.beat()
                 a.instance()
                 self._sweep_again.clear()
                 for batch in a.source.watch(a.ledger, a.ledger.fact("position"), self._sweep_again):
@@ -103,19 +132,22 @@ class Daemon:
                         fault_point("signals recorded")
                         for lane in a.lanes:
                             lane.wake.set()
-                    self._source_error, pause = None, 0.5
+                    self._source_error, self._source_read, pause = None, True, 0.5
+                    self._pulse.beat()
                     if self._stop.is_set():
                         return
             except SyncdError as error:
                 if str(error) != self._source_error:
                     log.error("source unreachable", source=a.source.where, reason=str(error))  # noqa: TRY400
                 self._source_error = str(error)
+                self._pulse.beat(resting=pause)
                 self._stop.wait(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
 
     # --- orders --------------------------------------------------------------------------------------------------
 
-    def _order(self, order: Order) -> Order:
+    def order(self, order: Order) -> Order:
+        """Carry out an order; of the control socket, or of the web page. Raises SyncdError when it cannot be followed."""
         match order:
             case {"order": "status"}:
                 return self.status()
@@ -138,7 +170,22 @@ class Daemon:
     def status(self) -> dict[str, Any]:
         a = self._assembly
         states = {lane.settings.name: lane.status for lane in a.lanes}
-        return status_of(a.ledger, running=True, pid=os.getpid(), states=states, source_error=self._source_error)
+        rates = {lane.settings.name: lane.rates.now() for lane in a.lanes}
+        error = self._source_error
+        found = status_of(a.ledger, running=True, pid=os.getpid(), states=states, rates=rates, source_error=error)
+        said: dict[str, Any] = self._masked.everywhere(found)
+        return said
+
+    def health(self) -> Health:
+        """Whether we live and have started: from memory alone, so that a probe never waits."""
+        lanes = self._assembly.lanes
+        loops = {"the source's loop": self._pulse}
+        loops |= {f"the loop of target {lane.settings.name}": lane.pulse for lane in lanes}
+        return Health(
+            hung_loops(loops, self._assembly.config.root.hung_seconds),
+            waiting_for(self._source_read, lanes),
+            trouble_of(self._source_error, lanes),
+        )
 
     def _sync(self) -> dict[str, Any]:
         """Sweep again and wait until every lane that can has settled it, and published its mirrors."""

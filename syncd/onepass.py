@@ -91,12 +91,13 @@ def sweep(assembly: Assembly) -> None:
 def summary(lane: Lane) -> dict[str, Any]:
     """What one lane did, and what it still owes."""
     owed = lane.lane.owed()
-    quarantined = len(lane.lane.quarantine())
+    totals = asdict(lane.pipeline.totals)
+    del totals["held"]  # those that still are count
     return {
-        **asdict(lane.pipeline.totals),
+        **totals,
         "dirty": owed.dirty - owed.held,
         "held_deletes": owed.held,
-        "quarantined": quarantined,
+        "quarantined": lane.lane.set_aside(),
         "quarantined_in_mirrors": lane.mirrors.rows.aside_total(),
     }
 
