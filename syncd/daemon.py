@@ -6,10 +6,11 @@ end with exit code 0; a second one stops at once.
 
 import os
 import signal
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from types import FrameType
 from typing import Any
 
@@ -72,9 +73,10 @@ class Daemon:
             )
             for thread in threads:
                 thread.start()
-            while not self._stop.wait(SAMPLE_SECONDS):
-                for lane in self._assembly.lanes:
-                    lane.sample()
+            while True:
+                self._sample()
+                if self._stop.wait(SAMPLE_SECONDS):
+                    break
             log.info("stopping")
             self._drain(threads)
         log.info("stopped")
@@ -83,6 +85,11 @@ class Daemon:
                 f"the part of syncd called {self._died} failed, by a fault of its own: the log has the details, please "
                 "report them. Nothing is lost; start syncd again"
             )
+
+    def _sample(self) -> None:
+        with suppress(sqlite3.Error):  # a ledger that cannot be read for a moment leaves a gap in the charts
+            for lane in self._assembly.lanes:
+                lane.sample()
 
     def _served(self) -> AbstractContextManager[None]:
         """HTTP, when the configuration wants it; only then is the server imported."""
