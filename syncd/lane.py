@@ -128,6 +128,7 @@ class Lane:
             self._drain(progress)
         self._projects.refresh()
         self.say()
+        self.status = "current"
 
     def last_words(self) -> None:
         """At the end: what was done until now is published and told."""
@@ -177,6 +178,7 @@ class Lane:
                 if not self._opened:
                     self._connect(instance())
                 if self._stand_by(stop):
+                    log.info("target opened", target=self.settings.name, where=self.target.where)
                     self._heartbeat.start()
                     self._follow(stop)
             except SyncdError as error:
@@ -196,24 +198,26 @@ class Lane:
     def _follow(self, stop: threading.Event) -> None:
         while not stop.is_set() and self._lease.remaining() > 0:
             self.pulse.beat()
-            if self.lane.facts().paused:
-                self.status = "paused"
-                stop.wait(0.5)
-                continue
-            self.lane.retry_quarantine(now=time.time())
-            self.mirrors.follow()
-            if self.lane.take(1) or self.mirrors.is_due():
-                self.status = "catching up"
-                stop.wait(COALESCE_SECONDS)
-                self.pipeline.drain(self._may_go_on, self._step)
-            has_more = self._keep_up()
-            self._projects.refresh()
+            is_paused = self.lane.facts().paused
+            has_more = not is_paused and self._work(stop)
             if time.monotonic() >= self._state_at and self._lease.may_write():
                 self.say()
             self._remember(None)
-            self.status, self._pause = "current", SHORTEST_PAUSE
+            self.status, self._pause = "paused" if is_paused else "current", SHORTEST_PAUSE
             self.wake.wait(timeout=0 if has_more else min(0.25, self._claims_seconds))
             self.wake.clear()
+
+    def _work(self, stop: threading.Event) -> bool:
+        """Write what is due; True when the mirrors have more to do."""
+        self.lane.retry_quarantine(now=time.time())
+        self.mirrors.follow()
+        if self.lane.take(1) or self.mirrors.is_due():
+            self.status = "catching up"
+            stop.wait(COALESCE_SECONDS)
+            self.pipeline.drain(self._may_go_on, self._step)
+        has_more = self._keep_up()
+        self._projects.refresh()
+        return has_more
 
     def _keep_up(self) -> bool:
         """Look after the mirrors; True when that made work, which readers are told of before it is begun."""

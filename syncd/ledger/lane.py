@@ -110,6 +110,12 @@ class LaneLedger:
         """Whether anything is due now, or in a moment because it was read too early."""
         return bool(self._due("1", (), 1, 9e18))
 
+    def waiting(self, projects: Collection[int] | None = None) -> tuple[int, int]:
+        """(due, held) of some projects, or of all."""
+        which = "1" if projects is None else f"project IN ({', '.join(str(p) for p in projects)})"
+        count, held = self._read(f"SELECT count(*), total(held) FROM dirty_{self.id} WHERE {which}")[0]
+        return count - int(held), int(held)
+
     def dirty_everything(self, *, project: int | None = None) -> int:
         """Look at every task there is, and at every file there is: a new lane, a changed shape, a rebuilt ledger.
 
