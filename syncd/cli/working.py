@@ -39,17 +39,17 @@ def sync(
         with assembled(settings) as assembly, progress("tasks") as advance:
             done = one_pass(assembly, advance, only=project)
     except LedgerHeld:
-        done = through_daemon(settings)
+        done = through_daemon(settings, project)
     if as_json:
         say_json({"targets": done.targets})
     else:
         for name, target in done.targets.items():
-            say(
-                f"{name}: "
-                + (", ".join(_counted(what, count) for what, count in target.items() if count) or "nothing to do")
-            )
+            counts = [_counted(what, count) for what, count in target.items() if isinstance(count, int) and count]
+            say(f"{name}: {', '.join(counts) or 'nothing to do'}")
             if target["held_deletes"]:
                 say(f"  deletions are held by the brake; to let them pass: syncd resume {name} --allow-deletes")
+            if target["state"] == "paused":
+                say(f"  paused: nothing is written; to go on: syncd resume {name}")
     stop(0 if done.whole else DIFFERS)
 
 
@@ -93,4 +93,6 @@ def plan(config: ConfigFile = None, as_json: AsJson = False) -> None:
 
 
 def _counted(what: str, count: int) -> str:
-    return f"{count} {what.replace('_', ' ')}"
+    from syncd.cli.progress import size
+
+    return size(count) if what == "bytes" else f"{count} {what.replace('_', ' ')}"

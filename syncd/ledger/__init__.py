@@ -48,7 +48,7 @@ class Ledger:
         self.path = path
         self._write = threading.RLock()
         self._local = threading.local()
-        self._readers: list[sqlite3.Connection] = []
+        self._readers: dict[threading.Thread, sqlite3.Connection] = {}
         self._lock_file: int | None = None
         self._claims: list[Claim] = []
         if read_only:
@@ -69,7 +69,7 @@ class Ledger:
 
     def close(self) -> None:
         with self._write:
-            for connection in (*self._readers, self._connection):
+            for connection in (*self._readers.values(), self._connection):
                 connection.close()
             self._readers.clear()
             if self._lock_file is not None:
@@ -94,12 +94,14 @@ class Ledger:
                 raise
 
     def reader(self) -> sqlite3.Connection:
-        """This thread's own connection for reading."""
+        """This thread's own connection for reading; those of threads that have ended are closed."""
         held: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if held is None:
             held = self._local.connection = self._connect(read_only=True)
             with self._write:
-                self._readers.append(held)
+                for ended in [thread for thread in self._readers if not thread.is_alive()]:
+                    self._readers.pop(ended).close()
+                self._readers[threading.current_thread()] = held
         return held
 
     @property

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Event
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -34,6 +34,9 @@ class Settings(BaseModel):
     """What every source is configured with; each adds its own keys. Unknown ones are refused by name."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    needs_instance: ClassVar[bool] = False
+    """Whether nothing in the source says which Label Studio it is, so that `instance` must."""
 
     projects: ProjectChoice = "all"
     poll_seconds: float = Field(default=0.5, gt=0)
