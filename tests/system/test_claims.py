@@ -8,5 +8,5 @@ def test_readers_are_told_how_far_a_long_load_is(deployment: Deployment) -> None
     deployment.configure(target={"claims_seconds": 0.1, "rate": {"bytes_per_second": 300_000}})
     deployment.start()
     said = eventually(lambda: (deployment.claims() or None) if deployment.tasks() else None)
-    assert 0 < said["dirty"]
+    assert said["dirty"] > 0
     assert 0 < said["journal_seq"] < len(deployment.wait_until_true()["projects"]) + len(deployment.tasks())
