@@ -6,10 +6,11 @@ end with exit code 0; a second one stops at once. SIGHUP follows a changed confi
 
 import os
 import signal
+import sqlite3
 import threading
 import time
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from types import FrameType
 from typing import Any
 
@@ -78,12 +79,12 @@ class Daemon:
             self._start_source()
             for lane in a.lanes:
                 self._start_lane(lane)
+            self._sample()
             while not self._stop.is_set():
                 if self._called.wait(SAMPLE_SECONDS) and not self._stop.is_set():
                     self._called.clear()
                     self._reload_or_say_why_not()
-                for lane in a.lanes:
-                    lane.sample()
+                self._sample()
             log.info("stopping")
             self._drain()
         log.info("stopped")
@@ -92,6 +93,11 @@ class Daemon:
                 f"the part of syncd called {self._died} failed, by a fault of its own: the log has the details, please "
                 "report them. Nothing is lost; start syncd again"
             )
+
+    def _sample(self) -> None:
+        with suppress(sqlite3.Error):  # a ledger that cannot be read for a moment leaves a gap in the charts
+            for lane in self._assembly.lanes:
+                lane.sample()
 
     def _served(self) -> AbstractContextManager[None]:
         """HTTP, when the configuration wants it; only then is the server imported."""
