@@ -81,6 +81,8 @@ class Lane:
         """Set: mirrors are published as soon as they are whole, whatever `publish_seconds` says."""
         self.in_doubt = threading.Event()
         """Set: the target is to be listed before anything else, for it is not what the ledger believes."""
+        self.is_learning = False
+        """Whether it was listed, and the mirrors have not taken that in yet."""
         self._doubts_mirrors = False
         self.status = "starting"
         self.tried = False
@@ -215,9 +217,10 @@ class Lane:
     def _work(self, stop: threading.Event) -> bool:
         """Write what is due; True when the mirrors have more to do."""
         if self.in_doubt.is_set():
-            self._learn(mirrors=self._doubts_mirrors)
+            self._learn(mirrors=False)
         self.lane.retry_quarantine(now=time.time())
         self.mirrors.follow()
+        self.is_learning = False
         if self.lane.take(1) or self.mirrors.is_due():
             self.status = "catching up"
             stop.wait(COALESCE_SECONDS)
@@ -279,10 +282,9 @@ class Lane:
             return False
         self._journal.take_over()
         selection = self.lane.facts().selection
-        if selection is None or self._lease.taken_over:
-            self._learn(mirrors=True)
-        elif self.in_doubt.is_set():
-            self._learn(mirrors=self._doubts_mirrors)
+        is_unknown = selection is None or self._lease.taken_over
+        if is_unknown or self.in_doubt.is_set():
+            self._learn(mirrors=is_unknown)
         if selection != self.settings.selection:
             self.lane.dirty_everything()
         self.lane.keep(selection=self.settings.selection, state=last_claims(self.target))
@@ -290,14 +292,19 @@ class Lane:
         return True
 
     def _learn(self, *, mirrors: bool) -> None:
-        """List the target and believe what is there."""
-        claim_marker(self.target, self._instance)
-        self.differing = reconcile(self.target, self.lane)
-        self._projects.make_anew()
-        if mirrors:
-            self.mirrors.distrust()
-        self._doubts_mirrors = False
+        """List the target and believe what is there; of `mirrors`, or of those in doubt, nothing is believed."""
+        self.is_learning = True
         self.in_doubt.clear()
+        doubted, self._doubts_mirrors = self._doubts_mirrors, False
+        try:
+            claim_marker(self.target, self._instance)
+            self.differing = reconcile(self.target, self.lane)
+        except SyncdError:
+            self.doubt((), mirrors=doubted)
+            raise
+        self._projects.make_anew()
+        if mirrors or doubted:
+            self.mirrors.distrust()
         log.info("target listed", target=self.settings.name, differing=self.differing)
 
     def _may_write(self) -> bool:

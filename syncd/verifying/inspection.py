@@ -58,7 +58,7 @@ class Inspection:
             progress(count)
         self.tables.compare(keep=self._settings.deletes == "keep")
         for page in self.tables.doubtful(deep=deep):
-            self._look([(key, digest) for key, digest, _ in page], deep=deep)
+            self._look(page, deep=deep)
         self._explain()
 
     def look_again(self, *, deep: bool) -> None:
@@ -79,13 +79,13 @@ class Inspection:
     def _is_busy(self) -> bool:
         return self._lane is not None and self._lane.waiting()[0] > 0
 
-    def _look(self, wanted: Sequence[tuple[str, bytes]], *, deep: bool) -> None:
-        digests = dict(wanted)
-        for key, there in self._there(list(digests), deep=deep):
+    def _look(self, wanted: Sequence[tuple[str, bytes, int | None]], *, deep: bool) -> None:
+        keys = [key for key, _, _ in wanted]
+        for (key, digest, task), (_, there) in zip(wanted, self._there(keys, deep=deep), strict=True):
             if there is None:
-                self.tables.note(Difference("+", key, "missing"))
-            elif there != digests[key]:
-                self.tables.note(Difference("*", key, "other bytes"))
+                self.tables.note(Difference("+", key, "missing", task))
+            elif there != digest:
+                self.tables.note(Difference("*", key, "other bytes", task))
 
     def _there(self, keys: Sequence[str], *, deep: bool) -> Iterator[tuple[str, bytes | None]]:
         """(key, digest of what is there, None when nothing is)."""
