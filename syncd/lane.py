@@ -207,8 +207,7 @@ class Lane:
             self.pulse.beat()
             is_paused = self.lane.facts().paused
             has_more = not is_paused and self._work(stop)
-            if time.monotonic() >= self._state_at and self._lease.may_write():
-                self.say()
+            self._say_in_time()
             self._remember(None)
             self.status, self._pause = "paused" if is_paused else "current", SHORTEST_PAUSE
             self.wake.wait(timeout=0 if has_more else min(0.25, self._claims_seconds))
@@ -224,7 +223,7 @@ class Lane:
         if self.lane.take(1) or self.mirrors.is_due():
             self.status = "catching up"
             stop.wait(COALESCE_SECONDS)
-            self.pipeline.drain(self._may_go_on, self._step)
+            self.pipeline.drain(self._may_go_on, self._batch_settled)
         has_more = self._keep_up()
         self._projects.refresh()
         return has_more
@@ -312,6 +311,14 @@ class Lane:
 
     def _may_go_on(self) -> bool:
         return self._lease.may_write() and not self._stopping.is_set() and not self.lane.facts().paused
+
+    def _batch_settled(self, _: int) -> None:
+        self._step()
+        self._say_in_time()  # there may be no end of batches for hours
+
+    def _say_in_time(self) -> None:
+        if time.monotonic() >= self._state_at and self._lease.may_write():
+            self.say()
 
     def _step(self, _: object = None) -> None:
         self.pulse.beat()

@@ -76,9 +76,9 @@ def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def plan(config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """What `sync` would write and delete, in objects and bytes. Writes nothing."""
+    """What `sync` would write and delete, in objects, bytes and requests, and what a month costs. Writes nothing."""
+    from syncd.cli.foreseeing import lines_of
     from syncd.cli.loading import loaded_to_work
-    from syncd.cli.progress import size
     from syncd.foresight import foresee
 
     found = foresee(loaded_to_work(config))
@@ -86,10 +86,8 @@ def plan(config: ConfigFile = None, as_json: AsJson = False) -> None:
         say_json(found)
         return
     for name, target in found["targets"].items():
-        say(
-            f"{name}: {target['writes']} to write ({size(target['bytes'])}), {target['deletes']} to delete, "
-            f"{target['unchanged']} unchanged, {target['set_aside']} set aside"
-        )
+        for line in lines_of(name, target):
+            say(line)
 
 
 def _counted(what: str, count: int) -> str:

@@ -16,7 +16,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -196,10 +196,16 @@ class Ledger:
 
     # --- memory (the source's view) ------------------------------------------------------------------------------
 
-    def tokens(self, first: int, last: int) -> Mapping[int, bytes | None]:
-        return dict(
-            self.reader().execute("SELECT task, token FROM seen WHERE task BETWEEN ? AND ?", (first, last)).fetchall()
-        )
+    def tokens(self, first: int, last: int, *, project: int | None = None) -> Mapping[int, bytes | None]:
+        sql = "SELECT task, token FROM seen WHERE task BETWEEN ?1 AND ?2" + (" AND project = ?3" if project else "")
+        return dict(self.reader().execute(sql, (first, last, project) if project else (first, last)).fetchall())
+
+    def project(self, task: int) -> int | None:
+        row = self.reader().execute("SELECT project FROM seen WHERE task = ?", (task,)).fetchone()
+        return row[0] if row else None
+
+    def seen_projects(self) -> Collection[int]:
+        return {row[0] for row in self.reader().execute("SELECT DISTINCT project FROM seen")}
 
     def last_task(self) -> int:
         return self.reader().execute("SELECT max(task) FROM seen").fetchone()[0] or 0

@@ -4,6 +4,8 @@ A file says what it says: what it leaves out (drafts that were not exported, a u
 """
 
 import json
+import os
+from pathlib import Path
 
 import orjson
 
@@ -11,7 +13,31 @@ from syncd.documents import document_of as checked
 from syncd.documents import has_long_numbers, parsed
 from syncd.errors import TaskRejected
 from syncd.model import DocumentShape, Json, TaskDocument, TaskJson
+from syncd.sources import Read
 from syncd.sources._files_entries import task_in, token_of
+from syncd.sources._files_index import Found
+
+
+def read_one(says: Found, shape: DocumentShape) -> Read:
+    """The task whose place was found, as long as its bytes are still there."""
+    path = os.fsdecode(says.path)
+    try:
+        with Path(path).open("rb") as file:
+            file.seek(says.at)
+            body = file.read(says.length)
+        if token_of(body) != says.token:
+            return _changed(says.task, path, "it is being written")
+        return document_of(body, says.project or 0, shape)
+    except OSError as error:
+        return _changed(says.task, path, error.strerror or str(error))
+    except TaskRejected as rejected:
+        return TaskRejected(f"{path}: {rejected}", task=says.task, token=says.token)
+
+
+def _changed(task: int, path: str, reason: str) -> TaskRejected:
+    return TaskRejected(
+        f"task {task}: {path} cannot be read just now ({reason}); it is read again when it is whole", task=task
+    )
 
 
 def document_of(body: bytes, project: int, shape: DocumentShape) -> TaskDocument:

@@ -71,6 +71,8 @@ class Index:
         self._lock = threading.Lock()
         self._connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._connection.executescript(_TABLES)
+        self.steps = 0
+        """Grows while files are listed and read."""
 
     def close(self) -> None:
         with self._lock:
@@ -82,6 +84,7 @@ class Index:
 
     def _many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
         with self._lock:
+            self.steps += 1
             self._connection.execute("BEGIN")
             self._connection.executemany(sql, rows)
             self._connection.execute("COMMIT")

@@ -7,6 +7,7 @@ that might be in it is taken for gone, and no claim goes past it. Where each tas
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
@@ -18,8 +19,7 @@ from syncd.labelstudio.storages import Storage
 from syncd.model import DocumentShape, Project
 from syncd.sources import Gone, Memory, Read, Signal, Signals, Urgency, chosen
 from syncd.sources import Settings as SourceSettings
-from syncd.sources._files_document import document_of
-from syncd.sources._files_entries import token_of
+from syncd.sources._files_document import read_one
 from syncd.sources._files_index import Found, Index
 from syncd.sources._files_scan import Scanner
 from syncd.targets import Finding
@@ -113,7 +113,7 @@ class FilesSource:
     def _learn(self, memory: Memory, stop: Event) -> Iterator[Signals]:
         """Read what differs, compare everything."""
         started = time.time()
-        self._scanner.scan(stop)
+        yield from self._scanned(stop)
         if stop.is_set():
             return
         self._index.told_all()  # everything is compared now
@@ -132,11 +132,22 @@ class FilesSource:
 
     def _look_at_all(self, memory: Memory, stop: Event) -> Iterator[Signals]:
         started = time.time()
-        self._scanner.scan(stop)
+        yield from self._scanned(stop)
         if stop.is_set():
             return
         yield from self._tell(memory)
         yield self._claim(started)
+
+    def _scanned(self, stop: Event) -> Iterator[Signals]:
+        """A full look; an empty batch each second in which it got on, since first reading gigabytes takes minutes."""
+        with ThreadPoolExecutor(1, thread_name_prefix="files") as pool:
+            scan = pool.submit(self._scanner.scan, stop)
+            seen = self._index.steps
+            while not wait([scan], timeout=1).done:
+                if self._index.steps != seen:
+                    seen = self._index.steps
+                    yield Signals()
+            scan.result()
 
     def _tell(self, memory: Memory, urgency: Urgency = "fresh") -> Iterator[Signals]:
         """What the files said anew, and what has been missing for long enough."""
@@ -201,7 +212,7 @@ class FilesSource:
             found = self._index.of_tasks(asked)
             yield from (self._unheard_of(task) for task in asked if task not in found)
             for says in sorted(found.values(), key=lambda f: (f.path, f.at)):
-                yield _read_one(says, shape) if says.project in live else Gone(says.task)
+                yield read_one(says, shape) if says.project in live else Gone(says.task)
 
     def _unheard_of(self, task: int) -> Read:
         return TaskRejected(f"task {task}: {self._not_whole()}", task=task) if self._scanner.waiting else Gone(task)
@@ -240,27 +251,6 @@ def _tokens(memory: Memory, tasks: Sequence[int]) -> dict[int, bytes | None]:
         wanted = set(tasks)
         return {task: token for task, token in memory.tokens(tasks[0], tasks[-1]).items() if task in wanted}
     return {task: token for one in tasks for task, token in memory.tokens(one, one).items()}
-
-
-def _read_one(says: Found, shape: DocumentShape) -> Read:
-    path = os.fsdecode(says.path)
-    try:
-        with Path(path).open("rb") as file:
-            file.seek(says.at)
-            body = file.read(says.length)
-        if token_of(body) != says.token:
-            return _changed(says.task, path, "it is being written")
-        return document_of(body, says.project or 0, shape)
-    except OSError as error:
-        return _changed(says.task, path, error.strerror or str(error))
-    except TaskRejected as rejected:
-        return TaskRejected(f"{path}: {rejected}", task=says.task, token=says.token)
-
-
-def _changed(task: int, path: str, reason: str) -> TaskRejected:
-    return TaskRejected(
-        f"task {task}: {path} cannot be read just now ({reason}); it is read again when it is whole", task=task
-    )
 
 
 SOURCE = FilesSource

@@ -157,6 +157,18 @@ class Finding:
     warning: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """What a store keeps, and bills, of objects that were replaced or deleted.
+
+    `days`: for how long; 0 when nothing is kept, infinity when nothing ends it, None when it cannot be told. `because` is a
+    sentence: which setting of the bucket it is, or what keeps us from knowing.
+    """
+
+    days: float | None = 0
+    because: str = ""
+
+
 class Target(Protocol):
     """A store.
 
@@ -218,6 +230,9 @@ class Target(Protocol):
 
     def check(self) -> Iterable[Finding]:
         """A real write, read, conditional write, list and delete in `_syncd/check/`; names what fails."""
+
+    def retention(self) -> Retention:
+        """What the bucket keeps of replaced and deleted objects; only looks. A missing right is an answer, no error."""
 
     def close(self) -> None:
         """Let go of connections. No call may follow."""

@@ -19,6 +19,7 @@ from syncd.targets import (
     Outcome,
     Piece,
     Refused,
+    Retention,
     Stored,
     Target,
 )
@@ -92,6 +93,9 @@ class Wrapped:
 
     def check(self) -> Iterable[Finding]:
         return self._target.check()
+
+    def retention(self) -> Retention:
+        return self._target.retention()
 
     def put_many(self, objects: Sequence[Object]) -> Iterator[Outcome]:
         return self._many("put", self._target.put_many, {one.key: one for one in objects}, lambda one: len(one.body))
