@@ -5,10 +5,12 @@ Signals carry content tokens, not `xmin` and `ctid`: a row that was rewritten wi
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from threading import Event
 
 from syncd.model import DocumentShape, Project
 from syncd.sources import Memory, Read, Signals
+from syncd.sources._postgres_capture import LogicalCapture
 from syncd.sources._postgres_database import Database
 from syncd.sources._postgres_following import BATCH, Following
 from syncd.sources._postgres_rows import PostgresRows
@@ -47,6 +49,12 @@ class PostgresSource:
         yield Signals(synced=started, swept=started)
 
     def watch(self, memory: Memory, position: str | None, stop: Event) -> Iterator[Signals]:
+        if self.settings.capture == "poll":
+            return self._poll(memory, stop)
+        poll = partial(self._poll, memory, stop)
+        return LogicalCapture(self.settings, self._database, self._rows, memory, poll).watch(position, stop)
+
+    def _poll(self, memory: Memory, stop: Event) -> Iterator[Signals]:
         following = Following(self.settings, self._database, self._rows, memory, stop)
         yield from self.sweep(memory, stop)
         while not (stop.is_set() or following.over):
