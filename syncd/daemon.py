@@ -97,8 +97,9 @@ class Daemon:
         while not self._stop.is_set():
             try:
                 a.instance()
+                position = None if self._sweep_again.is_set() else a.ledger.fact("position")
                 self._sweep_again.clear()
-                for batch in a.source.watch(a.ledger, a.ledger.fact("position"), self._sweep_again):
+                for batch in a.source.watch(a.ledger, position, self._sweep_again):
                     if a.ledger.record(batch, numbers):
                         fault_point("signals recorded")
                         for lane in a.lanes:

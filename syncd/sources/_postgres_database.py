@@ -83,6 +83,15 @@ class Database:
         except psycopg.Error as error:
             raise explained(error, self.where) from error
 
+    def command(self, sql: str) -> None:
+        """Change something of syncd's own, on the operator's command only."""
+        try:
+            with psycopg.connect(self._conninfo) as connection:
+                connection.read_only = False
+                connection.execute(sql.encode())
+        except psycopg.Error as error:
+            raise explained(error, self.where) from error
+
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Statements inside see one state of the database. May be nested; the outermost counts."""

@@ -1,6 +1,6 @@
 """Transactions as PostgreSQL's write-ahead log shows them: which rows they touched, nothing of what is in those."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from syncd.sources._pgoutput import Begin, Change, Commit, Deed, Relation, TornMessage, Truncate, Values, decoded
@@ -35,12 +35,12 @@ class Transaction:
     everything: bool = False
     """A table was emptied, or so much was touched that it is not told: any task may have changed."""
 
-    def add(self, row: Touched | None) -> None:
-        """One more row; None: it does not say which."""
-        if row is None or len(self.touched) >= MOST:
+    def add(self, rows: Sequence[Touched]) -> None:
+        """More rows; none at all: the log does not say which."""
+        if not rows or len(self.touched) >= MOST:
             self.give_up()
         elif not self.everything:
-            self.touched.append(row)
+            self.touched += rows
 
     def give_up(self) -> None:
         self.everything = True
@@ -87,12 +87,13 @@ def _note(
         current.give_up()
 
 
-def _touched(change: Change, relation: Relation) -> Touched | None:
-    row = _column(change.new or change.old, relation, "id")
-    if row is None:
-        return None
+def _touched(change: Change, relation: Relation) -> list[Touched]:
+    new, old = _column(change.new, relation, "id"), _column(change.old, relation, "id")
     task, before = _column(change.new, relation, "task_id"), _column(change.old, relation, "task_id")
-    return Touched(relation.name, change.deed, row, task, before)
+    if new is None or old in (None, new):
+        row = new if new is not None else old
+        return [] if row is None else [Touched(relation.name, change.deed, row, task, before)]
+    return [Touched(relation.name, "delete", old, None, before), Touched(relation.name, "insert", new, task, None)]
 
 
 def _column(values: Values | None, relation: Relation, name: str) -> int | None:

@@ -16,7 +16,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 
 _FOUND = """
     SELECT n.nspname::text, c.relname::text, quote_ident(n.nspname) || '.' || quote_ident(c.relname),
-        c.relreplident = 'd', t IS NOT NULL AND to_jsonb(t) ->> 'rowfilter' IS NULL, to_jsonb(t) -> 'attnames'
+        c.relreplident = 'd', t.pubname IS NOT NULL AND to_jsonb(t) ->> 'rowfilter' IS NULL, to_jsonb(t) -> 'attnames'
     FROM unnest(?::text[]) AS wanted JOIN pg_class c ON c.oid = to_regclass(wanted) JOIN pg_namespace n ON n.oid = relnamespace
     LEFT JOIN pg_publication_tables t ON t.pubname = ? AND t.schemaname = n.nspname AND t.tablename = c.relname
     ORDER BY 2"""

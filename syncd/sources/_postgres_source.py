@@ -14,6 +14,7 @@ from syncd.sources._postgres_capture import LogicalCapture
 from syncd.sources._postgres_database import Database
 from syncd.sources._postgres_following import BATCH, Following
 from syncd.sources._postgres_rows import PostgresRows
+from syncd.sources._postgres_slot_orders import report
 from syncd.sources.postgres import Settings
 from syncd.targets import Finding
 
@@ -77,6 +78,16 @@ class PostgresSource:
         count = self._database.rows("SELECT count(*) FROM (SELECT FROM task LIMIT ?) AS first", (COUNTED,))[0][0]
         tasks = f"{count:,} tasks" + (" or more" if count == COUNTED else "")
         yield Finding("read the database", True, f"{self.where}: {len(self.projects())} projects, {tasks}")
+        if self.settings.capture == "logical":
+            yield self._log_found()
+
+    def _log_found(self) -> Finding:
+        found = report(self.settings)
+        if found.to_do:
+            return Finding("follow the log", False, f"run `syncd slot create`, or there: {' '.join(found.to_do)}")
+        slot = f"slot {found.slot}, {found.wal_status}" if found.exists else f"slot {found.slot} will be made"
+        kept = f"max_slot_wal_keep_size {found.max_slot_wal_keep_size}"
+        return Finding("follow the log", True, f"publication {found.publication}, {slot}, {kept}")
 
     def close(self) -> None:
         self._database.close()

@@ -21,6 +21,8 @@ class Studio:
 
     edits: LabelStudioDatabase
     source: Callable[..., Source]
+    capture: str = ""
+    """How its source says that it sees changes, where it says anything."""
 
 
 def names() -> list[str]:

@@ -19,7 +19,8 @@ def opened(servers: Servers, folder: Path) -> Studio:
 
 def on(server: Postgres) -> Studio:
     database = published(server)
-    return Studio(database, partial(postgres15.source, database.dsn, capture="logical", slot=database.name))
+    source = partial(postgres15.source, database.dsn, capture="logical", slot=database.name)
+    return Studio(database, source, capture="logical")
 
 
 def published(server: Postgres) -> LabelStudioPostgres:
