@@ -49,6 +49,7 @@ def assembled(config: Config) -> Iterator[Assembly]:
         stack.callback(ledger.close)
         source = sources.make(config.source_type, config.source)
         stack.callback(source.close)
+        everyones = tuple(mirror.settings for part in config.targets for mirror in part.config.mirrors)
         lanes = []
         for part in config.targets:
             lane = Lane(
@@ -56,6 +57,7 @@ def assembled(config: Config) -> Iterator[Assembly]:
                 source=source,
                 make=partial(_made, config, part.config.name),
                 ledger=ledger,
+                everyones=everyones,
                 rate=Rate(part.config.rate.requests_per_second, part.config.rate.bytes_per_second),
                 claims_seconds=part.config.claims_seconds,
                 journal_days=part.config.journal_days,

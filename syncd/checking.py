@@ -1,11 +1,14 @@
 """`syncd check`: tries for real what the daemon will need, and names the right that is missing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+from pydantic import ValidationError
 
 from syncd import sources, targets
 from syncd.config import Config, TargetPart
 from syncd.errors import SyncdError
 from syncd.filesystem import filesystem_of, is_network
+from syncd.labelstudio.storages import Storage
 from syncd.sources import chosen
 from syncd.targets import Finding
 
@@ -35,6 +38,7 @@ def _source(config: Config) -> Iterator[tuple[str, Finding]]:
         yield "source", Finding("identity", True, config.root.instance or source.identity())
         for finding in source.check():
             yield "source", finding
+        yield from _apart(config.targets, source.storages())
         projects = source.projects()
         for name, choice in (
             ("source", config.source.projects),
@@ -50,6 +54,30 @@ def _source(config: Config) -> Iterator[tuple[str, Finding]]:
         yield "source", Finding("reach", False, str(error))
     finally:
         source.close()
+
+
+def _apart(parts: Sequence[TargetPart], imports: Sequence[Storage]) -> Iterator[tuple[str, Finding]]:
+    """Whether the targets keep away from where Label Studio imports from: else our files would come back as tasks."""
+    for part in parts:
+        near = next((storage for storage in imports if _overlaps(storage, part)), None)
+        if near is not None:
+            detail = (
+                f"Label Studio's source storage {near.title!r} of project {near.project} imports from there, and would take "
+                "syncd's files for tasks; give the target a prefix outside of it"
+            )
+            yield part.config.name, Finding("apart from source storages", False, detail)
+        elif imports:
+            yield part.config.name, Finding("apart from source storages", True, f"{len(imports)} looked at")
+
+
+def _overlaps(storage: Storage, part: TargetPart) -> bool:
+    try:
+        theirs = targets.settings_of(storage.type).model_validate({"type": storage.type, **storage.settings}).place()
+    except ValidationError:
+        return False  # it names no place that a target could have
+    ours = part.settings.place()
+    shared = min(len(ours), len(theirs))
+    return ours[:shared] == theirs[:shared]
 
 
 def _target(part: TargetPart) -> Iterator[tuple[str, Finding]]:

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from syncd import sources, targets
+from syncd import formats, sources, targets
 from syncd.configfile import Place, Tree, read_tree
 from syncd.errors import Misconfigured
 from syncd.lanesettings import Deletes, LaneSettings
 from syncd.layout import Layout
+from syncd.mirrors.settings import MirrorSettings
 from syncd.model import DocumentShape
 from syncd.sources import ProjectChoice
 from syncd.words import did_you_mean
@@ -54,7 +55,7 @@ class Rate(Strict):
 
 
 class Mirror(Strict):
-    """A converted format kept alongside."""
+    """A converted format kept alongside. `options` are the format's own."""
 
     format: str
     name: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9_-]*$")
@@ -62,9 +63,50 @@ class Mirror(Strict):
     projects: ProjectChoice = "all"
     options: dict[str, Any] = Field(default_factory=dict)
 
+    @field_validator("format")
+    @classmethod
+    def _is_mirrored(cls, value: str) -> str:
+        try:
+            kind = formats.find(value)
+        except Misconfigured as error:
+            raise ValueError(str(error)) from error
+        if not kind.mirrors:
+            raise ValueError(f"{kind.name} is for export and convert only: mirrors copy no media")
+        return kind.name
+
+    @field_validator("name")
+    @classmethod
+    def _is_free(cls, value: str | None) -> str | None:
+        if value == "tasks":
+            raise ValueError("the folder tasks/ holds the task files; choose another name")
+        return value
+
+    @model_validator(mode="after")
+    def _has_known_options(self) -> "Mirror":
+        kind = formats.find(self.format)
+        fields = kind.Options.model_fields
+        for key in self.options:
+            if key not in fields:
+                there = f"it has {', '.join(fields)}" if fields else "it has none"
+                raise ValueError(f"{kind.name} has no option {key!r}{did_you_mean(key, fields) or f'; {there}'}")
+        try:
+            kind.Options.model_validate(self.options)
+        except ValidationError as error:
+            detail = error.errors(include_url=False)[0]
+            key = str(detail["loc"][0])
+            raise ValueError(f"option {key}={self.options[key]!r}: {detail['msg']}") from error
+        return self
+
     @property
     def folder(self) -> str:
         return self.name or self.format.lower()
+
+    @property
+    def settings(self) -> MirrorSettings:
+        kind = formats.find(self.format)
+        options = kind.Options.model_validate(self.options)
+        policy = self.annotations or kind.default_policy
+        return MirrorSettings(self.folder, kind.name, options, policy, self.projects)
 
 
 def _mirror(value: object) -> object:
@@ -131,7 +173,14 @@ class TargetPart:
     def lane(self, documents: Documents) -> LaneSettings:
         c = self.config
         return LaneSettings(
-            c.name, (c.documents or documents).shape, c.projects, c.layout, c.deletes, c.max_delete_ratio
+            c.name,
+            (c.documents or documents).shape,
+            c.projects,
+            c.layout,
+            c.deletes,
+            c.max_delete_ratio,
+            tuple(mirror.settings for mirror in c.mirrors),
+            c.publish_seconds,
         )
 
 
@@ -178,6 +227,7 @@ def load(path: Path) -> Config:
         config = _checked(TargetConfig, {"name": kind, **common}, tree, place)
         parts.append(TargetPart(config, _checked(own, rest, tree, place, known=known)))
     _refuse_twins(parts, tree)
+    _refuse_nested(parts, tree)
     return Config(path, root, source_type, source, tuple(parts), tree.secrets)
 
 
@@ -199,6 +249,19 @@ def _refuse_twins(parts: list[TargetPart], tree: Tree) -> None:
             raise Misconfigured(
                 f"{tree.at(('targets', n, 'mirrors'))}: targets.{n}.mirrors: two share a folder; set `name`"
             )
+
+
+def _refuse_nested(parts: list[TargetPart], tree: Tree) -> None:
+    """Two targets in one place would each take the other's files for their own."""
+    places = [part.settings.place() for part in parts]
+    for n, inner in enumerate(places):
+        for m, outer in enumerate(places):
+            if m != n and inner[: len(outer)] == outer and (m < n or len(inner) > len(outer)):
+                where = "in the same place as" if inner == outer else "within the place of"
+                raise Misconfigured(
+                    f"{tree.at(('targets', n))}: targets.{n}: {parts[n].config.name!r} is {where} "
+                    f"{parts[m].config.name!r}; give each target a prefix or folder of its own"
+                )
 
 
 def _type_of(raw: Mapping[str, Any], available: Mapping[str, str], tree: Tree, place: Place) -> str:

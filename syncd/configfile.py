@@ -18,6 +18,7 @@ SECRET_KEYS = frozenset(
         "token",
         "dsn",
         "secret_access_key",
+        "session_token",
         "access_key_id",
         "account_key",
         "sas_token",
@@ -105,6 +106,9 @@ class _Reader:
             raise Misconfigured(
                 f"{self.path}:{self.lines[place]}: {key}: the file {path} cannot be read: {error.strerror}"
             ) from error
+        if not secret:
+            key = ".".join(str(p) for p in place)
+            raise Misconfigured(f"{self.path}:{self.lines[place]}: {key}: the file {path} is empty")
         self.secrets.add(secret)
         return secret
 

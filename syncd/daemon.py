@@ -142,16 +142,18 @@ class Daemon:
         return status_of(a.ledger, running=True, pid=os.getpid(), states=states, source_error=self._source_error)
 
     def _sync(self) -> dict[str, Any]:
-        """Sweep again and wait until every lane that can has settled it."""
+        """Sweep again and wait until every lane that can has settled it, and published its mirrors."""
         began = time.time()
         self._assembly.ledger.swept_at = 0.0
         self._sweep_again.set()
+        for lane in self._assembly.lanes:
+            lane.publish_now.set()
         while not self._stop.wait(0.1):
             status = self.status()
             if self._source_error:
                 return {"error": self._source_error, "unreachable": True}
             if self._assembly.ledger.swept_at >= began and all(
-                t["state"] in ("paused", "unreachable", "refused", "standing by") or t["dirty"] == 0
+                t["state"] in ("paused", "unreachable", "refused", "standing by") or _is_done(t)
                 for t in status["targets"].values()
             ):
                 return status
@@ -172,3 +174,9 @@ class Daemon:
             threading.excepthook = threads_before
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _is_done(target: dict[str, Any]) -> bool:
+    """Nothing is due; a rebuild that waits for deletions which the brake holds is not waited for."""
+    waits = {"waiting"} if target["held_deletes"] else {"waiting", "rebuilding"}
+    return target["dirty"] == 0 and not any(mirror["state"] in waits for mirror in target["mirrors"])

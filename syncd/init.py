@@ -1,11 +1,12 @@
 """`syncd init`: a commented configuration to start from; takes over what Label Studio's own target storages say."""
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from syncd.errors import Misconfigured
-from syncd.labelstudio.storages import TargetStorage, target_storages
+from syncd.labelstudio.storages import Storage, storages
 
 DATABASE = "label_studio.sqlite3"
 
@@ -24,15 +25,15 @@ def write_configuration(path: Path, origin: str | None, *, force: bool) -> Itera
     if path.exists() and not force:
         raise Misconfigured(f"{path} is there already; give another --path, or --force to write over it")
     database = _database(origin)
-    storages: list[TargetStorage] = []
+    found: list[Storage] = []
     if database is not None:
         yield f"found the Label Studio database {database}"
-        storages = list(target_storages(database))
-        for storage in storages:
-            yield f"took over {storage.title}"
+        found = list(storages(database, "export"))
+        for storage in found:
+            yield f"took over the {storage.type} target storage {storage.title!r} of project {storage.project}"
     elif origin is None:
         yield "no Label Studio database in its usual place; edit `source.path`"
-    path.write_text(_text(database, origin, storages), "utf-8")
+    path.write_text(_text(database, origin, found), "utf-8")
     yield f"wrote {path}"
     yield f"next: syncd check -c {path}, then syncd run -c {path}"
 
@@ -51,13 +52,49 @@ def _database(origin: str | None) -> Path | None:
     return found.absolute()
 
 
-def _text(database: Path | None, origin: str | None, storages: list[TargetStorage]) -> str:
+def _targets(found: list[Storage]) -> Iterator[str]:
+    """An entry for each place; projects that export to one place share it."""
+    sharing: dict[tuple[str, tuple[tuple[str, str], ...]], list[int]] = {}
+    for storage in found:
+        place = tuple(sorted(_beside(storage).items()))
+        sharing.setdefault((storage.type, place), []).append(storage.project)
+    for number, ((kind, settings), projects) in enumerate(sharing.items(), 1):
+        lines = [
+            f"  - name: {kind}-{number}",
+            f"    type: {kind}",
+            *(f"    {key}: {json.dumps(v)}" for key, v in settings),
+        ]
+        lines += [f"    # credentials: {_CREDENTIALS[kind]}"] if kind in _CREDENTIALS else []
+        yield "\n".join([*lines, f"    projects: {sorted(set(projects))}"])
+    if not found:
+        yield "  - name: out\n    type: local\n    path: ./label-studio-tasks"
+
+
+def _beside(storage: Storage) -> dict[str, str]:
+    """Its settings with a folder of ours: what Label Studio wrote there is not ours to touch."""
+    settings = dict(storage.settings)
+    key = "path" if storage.type == "local" else "prefix"
+    settings[key] = f"{settings.get(key, '').rstrip('/')}/syncd".lstrip("" if key == "path" else "/")
+    if storage.type == "azure":
+        settings.setdefault("account_url", "${AZURE_ACCOUNT_URL}")
+    return settings
+
+
+_CREDENTIALS = {
+    "s3": "AWS's own chain, or access_key_id and secret_access_key: {file: PATH}",
+    "gcs": "application default, or credentials_file: PATH",
+    "azure": "Azure's own chain, or account_key: {file: PATH}",
+    "redis": "redis://:${REDIS_PASSWORD}@HOST:PORT/DB where it wants a password",
+}
+
+
+def _text(database: Path | None, origin: str | None, found: list[Storage]) -> str:
     source = (
         f"  type: api\n  url: {origin}\n  token: {{file: token.txt}}      # a Label Studio access token"
         if origin and database is None
         else f"  type: sqlite\n  path: {database or '/path/to/label_studio.sqlite3'}"
     )
-    targets = "\n".join(storage.yaml for storage in storages) or "  - name: out\n    type: local\n    path: ./out"
+    targets = "\n".join(_targets(found))
     return f"""\
 # syncd: keeps the targets below equal to the labelled tasks of a Label Studio, continuously.
 # Every key with its default and meaning: `syncd schema`, and docs/configuration.md.

@@ -3,20 +3,15 @@
 Lines wait in the ledger's outbox from the transaction that makes them true until their object exists.
 """
 
-import re
 import time
 from hashlib import sha256
 
 from syncd.errors import Unavailable
 from syncd.faults import fault_point
-from syncd.layout import JOURNAL, journal_key
+from syncd.layout import JOURNAL, JOURNAL_LINES, journal_key, journal_numbers
 from syncd.ledger.lane import LaneLedger
 from syncd.targets import Object, Refused, Target, Written
 
-LINES = 5000
-"""Lines per object at most: about one megabyte."""
-
-_KEY = re.compile(rf"{JOURNAL}(\d{{20}})-(\d{{20}})\.jsonl")
 PRUNE_SECONDS = 3600.0
 
 
@@ -34,9 +29,8 @@ class Journal:
         """Go on where the bucket's journal ends: after a crash, a takeover, or a lost ledger."""
         found = {}
         for listed in self._target.list(JOURNAL):
-            match = _KEY.fullmatch(listed.key)
-            if match:
-                found[listed.key] = (int(match[1]), int(match[2]))
+            if numbers := journal_numbers(listed.key):
+                found[listed.key] = numbers
         self._lane.journal_objects_known(list(found.values()))
         if not found:
             return
@@ -52,7 +46,7 @@ class Journal:
 
     def flush(self) -> int:
         """Store every waiting line; returns the last number that readers can see."""
-        while lines := self._under_way or self._lane.outbox(LINES):
+        while lines := self._under_way or self._lane.outbox(JOURNAL_LINES):
             # A write whose answer was lost is repeated with the very same lines, so that objects never overlap.
             self._under_way = lines
             first, last = lines[0][0], lines[-1][0]

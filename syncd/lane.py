@@ -3,10 +3,11 @@
 Lanes know nothing of each other: a dead target stops neither another one nor the source.
 """
 
+import contextlib
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import structlog
@@ -19,6 +20,8 @@ from syncd.lanesettings import NO_LIMIT, LaneSettings, Rate
 from syncd.lease import LEASE_SECONDS, Heartbeat, Lease
 from syncd.ledger import Ledger
 from syncd.ledger.lane import LaneLedger
+from syncd.mirrors.settings import MirrorSettings
+from syncd.mirrors.upkeep import Mirrors
 from syncd.pipeline import Pipeline
 from syncd.planning import Planner
 from syncd.sources import Source
@@ -30,6 +33,8 @@ COALESCE_SECONDS = 0.1
 """Label Studio commits one submission in several steps; signals this close together are one."""
 STATE_SECONDS = 10.0
 """state.json is rewritten at least this often, also when nothing happens."""
+SURVEY_SECONDS = 0.2
+"""How long one look at a project's classes and columns takes at a time, while changes wait."""
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
 """Seconds between two tries while the target is out of reach."""
 
@@ -44,6 +49,7 @@ class Lane:
         source: Source,
         make: Callable[[], Target],
         ledger: Ledger,
+        everyones: Sequence[MirrorSettings] = (),
         rate: Rate = NO_LIMIT,
         claims_seconds: float = 5,
         journal_days: float = 30,
@@ -64,11 +70,15 @@ class Lane:
         number, _ = ledger.lane(settings.name, where=target.where)
         self.lane = LaneLedger(ledger, number)
         self.wake = threading.Event()
+        self.publish_now = threading.Event()
+        """Set: mirrors are published as soon as they are whole, whatever `publish_seconds` says."""
         self.status = "starting"
         self._claims_seconds = claims_seconds
         self._projects = ProjectFiles(target, ledger, self.lane)
-        planner = Planner(settings, source, target, ledger, self.lane)
-        self.pipeline = Pipeline(planner, target, ledger, self.lane, before_puts=self._projects.announce)
+        announce = self._projects.announce
+        self.mirrors = Mirrors(settings, source, target, ledger, self.lane, everyones=everyones, announce=announce)
+        planner = Planner(settings, source, target, ledger, self.lane, self.mirrors)
+        self.pipeline = Pipeline(planner, target, ledger, self.lane, before_puts=self.mirrors.announce)
         self._journal = Journal(target, self.lane, days=journal_days)
         self._lease = Lease(target, ledger.id)
         self._heartbeat = Heartbeat(self._lease)
@@ -94,27 +104,34 @@ class Lane:
 
     def once_so_far(self, progress: Callable[[int], None] = lambda _: None) -> None:
         """Write what is due by now, while the source is still being swept."""
+        self.mirrors.follow()
         self.pipeline.drain(self._lease.may_write, progress)
 
     def once(self, progress: Callable[[int], None] = lambda _: None) -> None:
         """Settle everything that is due and say so. Raises Unavailable when the lease is lost on the way."""
         self.lane.retry_quarantine()
-        while self._due_soon():
-            self.pipeline.drain(self._lease.may_write, progress)
-            if not self._lease.may_write():
-                raise Unavailable(f"the lease of {self.target.where} was lost; another syncd may have taken over")
-            if self._due_soon():
-                time.sleep(COALESCE_SECONDS)  # a task that was read too early is looked at once more
+        self.mirrors.follow()
+        self._drain(progress)
+        while self.mirrors.keep_up(at_once=True):
+            self.say()
+            self._drain(progress)
         self._projects.refresh()
         self.say()
 
     def last_words(self) -> None:
-        """At the end: what was done until now, so that readers know."""
+        """At the end: what was done until now is published and told."""
         if self._opened and self._lease.may_write():
+            self.mirrors.publish(at_once=True)
             self.say()
 
-    def _due_soon(self) -> bool:
-        return self.lane.is_due()
+    def _drain(self, progress: Callable[[int], None]) -> None:
+        while self.lane.is_due() or self.mirrors.is_due():
+            self.pipeline.drain(self._lease.may_write, progress)
+            if not self._lease.may_write():
+                raise Unavailable(f"the lease of {self.target.where} was lost; another syncd may have taken over")
+            if not self.lane.is_due():
+                return
+            time.sleep(COALESCE_SECONDS)  # a task that was read too early is looked at once more
 
     def close(self) -> None:
         """Let the next writer in and let go of the target."""
@@ -143,7 +160,8 @@ class Lane:
                 self._heartbeat.stop()
                 self._opened = False
                 self.status = "refused" if isinstance(error, Misconfigured) else "unreachable"
-                self._remember(error)
+                with contextlib.suppress(Unavailable):  # it may be the ledger itself that cannot be written
+                    self._remember(error)
                 log.error("target " + self.status, target=self.settings.name, reason=str(error))  # noqa: TRY400
                 stop.wait(self._pause * random.uniform(0.7, 1.3))  # noqa: S311 - jitter
                 self._pause = min(self._pause * 2, LONGEST_PAUSE)
@@ -156,19 +174,32 @@ class Lane:
                 stop.wait(0.5)
                 continue
             self.lane.retry_quarantine(now=time.time())
-            if self.lane.take(1):
+            self.mirrors.follow()
+            if self.lane.take(1) or self.mirrors.is_due():
                 self.status = "catching up"
                 stop.wait(COALESCE_SECONDS)
                 self.pipeline.drain(
                     lambda: self._lease.may_write() and not stop.is_set() and not self.lane.facts().paused
                 )
+            has_more = self._keep_up()
             self._projects.refresh()
             if time.monotonic() >= self._state_at and self._lease.may_write():
                 self.say()
             self._remember(None)
             self.status, self._pause = "current", SHORTEST_PAUSE
-            self.wake.wait(timeout=min(0.25, self._claims_seconds))
+            self.wake.wait(timeout=0 if has_more else min(0.25, self._claims_seconds))
             self.wake.clear()
+
+    def _keep_up(self) -> bool:
+        """Look after the mirrors; True when that made work, which readers are told of before it is begun."""
+        if not self._lease.may_write():
+            return False
+        has_more = self.mirrors.keep_up(seconds=SURVEY_SECONDS, at_once=self.publish_now.is_set())
+        if has_more:
+            self._state_at = 0.0
+        elif not self.lane.is_due():
+            self.publish_now.clear()
+        return has_more
 
     def _stand_by(self, stop: threading.Event) -> bool:
         while not stop.is_set():
@@ -205,6 +236,7 @@ class Lane:
         selection = self.lane.facts().selection
         if selection is None or self._lease.taken_over:
             differing = reconcile(self.target, self.lane)
+            self.mirrors.distrust()
             log.info("target listed", target=self.settings.name, differing=differing)
         if selection != self.settings.selection:
             self.lane.dirty_everything()

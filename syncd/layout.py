@@ -1,5 +1,6 @@
 """Where things lie in the bucket. Keys are relative to the target's prefix."""
 
+import re
 from typing import Literal
 
 Layout = Literal["project", "sharded"]
@@ -13,6 +14,10 @@ JOURNAL = OURS + "journal/"
 TOMBSTONES = OURS + "deleted/"
 
 LAYOUT_VERSION = 1
+
+JOURNAL_LINES = 5000
+"""Lines per journal object at most: about one megabyte."""
+_JOURNAL_KEY = re.compile(rf"{JOURNAL}(\d{{20}})-(\d{{20}})\.jsonl")
 
 
 def task_key(project: int, task: int, layout: Layout) -> str:
@@ -47,6 +52,12 @@ def project_of_key(key: str) -> int | None:
 
 def journal_key(first: int, last: int) -> str:
     return f"{JOURNAL}{first:020}-{last:020}.jsonl"
+
+
+def journal_numbers(key: str) -> tuple[int, int] | None:
+    """(first, last) number in a journal object's key; None for any other key."""
+    match = _JOURNAL_KEY.fullmatch(key)
+    return (int(match[1]), int(match[2])) if match else None
 
 
 def tombstone_key(project: int, task: int) -> str:

@@ -23,7 +23,8 @@ class Passed:
     @property
     def whole(self) -> bool:
         """Nothing was set aside, held or left."""
-        return not any(t["quarantined"] or t["held_deletes"] or t["dirty"] for t in self.targets.values())
+        left = ("quarantined", "quarantined_in_mirrors", "held_deletes", "dirty")
+        return not any(target[what] for target in self.targets.values() for what in left)
 
 
 def one_pass(
@@ -59,7 +60,13 @@ def through_daemon(config: Config) -> Passed:
     if "error" in answer:
         raise Unavailable(answer["error"])
     counts = ("dirty", "held_deletes", "quarantined", "files")
-    return Passed({name: {key: target[key] for key in counts} for name, target in answer["targets"].items()})
+    return Passed(
+        {
+            name: {key: target[key] for key in counts}
+            | {"quarantined_in_mirrors": sum(mirror["quarantined"] for mirror in target["mirrors"])}
+            for name, target in answer["targets"].items()
+        }
+    )
 
 
 def _restrict(assembly: Assembly, only: Sequence[str]) -> None:
@@ -90,6 +97,7 @@ def summary(lane: Lane) -> dict[str, Any]:
         "dirty": owed.dirty - owed.held,
         "held_deletes": owed.held,
         "quarantined": quarantined,
+        "quarantined_in_mirrors": lane.mirrors.rows.aside_total(),
     }
 
 

@@ -6,8 +6,10 @@ from typing import Any
 
 import orjson
 
+from syncd.claims import iso
 from syncd.ledger import Ledger
 from syncd.ledger.lane import LaneLedger
+from syncd.ledger.mirrors import Kept, MirrorLedger
 
 
 def status_of(
@@ -40,6 +42,7 @@ def target_status(lane: LaneLedger, state: str | None) -> dict[str, Any]:
     said = orjson.loads(facts.state or "{}")
     synced = said.get("synced_through")
     set_aside = lane.quarantine()
+    rows = MirrorLedger(lane.ledger, lane.id)
     return {
         "state": state or ("paused" if facts.paused else "stopped"),
         "synced_through": synced,
@@ -51,10 +54,24 @@ def target_status(lane: LaneLedger, state: str | None) -> dict[str, Any]:
         "held_deletes": owed.held,
         "held_projects": lane.held(),
         "files": sum(lane.counts().values()),
+        "mirrors": [_mirror(kept, rows) for kept in rows.mirrors() if kept.configured],
         "journal_seq": facts.journal_stored,
         "error": facts.error,
         "error_at": facts.error_at,
         "projects": said.get("projects", {}),
+    }
+
+
+def _mirror(kept: Kept, rows: MirrorLedger) -> dict[str, Any]:
+    """`reason`: why there is none, or why it stands still; `note`: what its readers should know."""
+    return {
+        "folder": f"{kept.project}/{kept.name}/",
+        "rendition": kept.rendition,
+        "state": kept.state,
+        "published_at": iso(datetime.fromtimestamp(kept.published_at, UTC)) if kept.published_at else None,
+        "quarantined": rows.aside_count(kept.id) if kept.generation else 0,
+        "reason": kept.reason,
+        "note": kept.note,
     }
 
 

@@ -20,7 +20,7 @@ import yaml
 
 from syncd.layout import task_key
 from syncd.model import DocumentShape, TaskDocument
-from syncd.sources.sqlite import Settings, SqliteSource
+from syncd.sources import make, settings_of
 from tests.labelstudio_database import LabelStudioDatabase, unpack
 
 T = TypeVar("T")
@@ -43,10 +43,12 @@ def eventually(look: Callable[[], T | None], why: Callable[[], object] = lambda:
 class Deployment:
     """A folder that holds everything. Closing it kills what still runs."""
 
-    def __init__(self, folder: Path, *, target: Path | None = None, database: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, target: Path | None = None, database: LabelStudioDatabase | None = None
+    ) -> None:
         self.folder = folder
         self.target = target or folder / "out"
-        self.database = unpack(folder / "label_studio.sqlite3") if database is None else LabelStudioDatabase(database)
+        self.database = database or unpack(folder / "label_studio.sqlite3")
         self.state = folder / "syncd-state.db"
         self.log = folder / "log"
         self.before: Sequence[str] = ()
@@ -65,7 +67,7 @@ class Deployment:
         quick = {"poll_seconds": 0.1, "sweep_minutes": 0.01}
         place = {"name": "out", "type": "local", "path": str(self.target), "claims_seconds": 0.1}
         text = {
-            "source": {"type": "sqlite", "path": str(self.database.path), **quick, **source},
+            "source": {**self.database.source, **quick, **source},
             "targets": [{**place, **target}],
             "state": {"path": str(self.state)},
             "log": {"format": "json"},
@@ -73,6 +75,12 @@ class Deployment:
         }
         self.shape = DocumentShape(**root.get("documents", {}))
         (self.folder / "syncd.yaml").write_text(yaml.safe_dump(text))
+
+    def add_target(self, target: Mapping[str, Any]) -> None:
+        """One more target, its settings in full."""
+        file = self.folder / "syncd.yaml"
+        text = yaml.safe_load(file.read_text())
+        file.write_text(yaml.safe_dump({**text, "targets": [*text["targets"], target]}))
 
     # --- processes -----------------------------------------------------------------------------------------------
 
@@ -131,7 +139,7 @@ class Deployment:
 
     def rendered(self) -> dict[str, bytes]:
         """What the target has to hold: every task of the database, read afresh."""
-        return rendered(self.database.path, self.shape)
+        return rendered(self.database, self.shape)
 
     def claims(self) -> dict[str, Any]:
         """state.json; empty while there is none."""
@@ -181,15 +189,13 @@ class Deployment:
             return _in_flight(Path(folder, self.state.name))
 
 
-def rendered(database: Path, shape: DocumentShape) -> dict[str, bytes]:
+def rendered(database: LabelStudioDatabase, shape: DocumentShape) -> dict[str, bytes]:
     """Key → document of every task that qualifies, read by a source that remembers nothing."""
-    source = SqliteSource(Settings(type="sqlite", path=database))
-    try:
+    kind = database.source["type"]
+    with contextlib.closing(make(kind, settings_of(kind).model_validate(database.source))) as source:
         tasks = [task for project in source.projects() for task in source.tasks(project.id)]
         read = [r for r in source.read(tasks, shape) if isinstance(r, TaskDocument)]
         return {task_key(r.project, r.task, "project"): r.body for r in read if r.body is not None}
-    finally:
-        source.close()
 
 
 def journal_lines(target: Path, *, after: int = 0) -> Iterator[dict[str, Any]]:

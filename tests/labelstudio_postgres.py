@@ -23,6 +23,13 @@ class LabelStudioPostgres(LabelStudioDatabase):
     def dsn(self) -> str:
         return self.server.dsn(self.name)
 
+    @property
+    def source(self) -> dict[str, Any]:
+        return {"type": "postgres", "dsn": self.dsn, "id_sweep_seconds": 0.2}
+
+    def give_out_again(self, task: int) -> None:
+        self.run(f"ALTER SEQUENCE task_id_seq RESTART WITH {task}")
+
     def rename_label(self, project: int, old: str, new: str) -> None:
         sql = "UPDATE task_completion SET result = replace(result::text, ?, ?)::jsonb WHERE project_id = ?"
         self.run(sql, json.dumps(old), json.dumps(new), project)

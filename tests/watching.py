@@ -37,6 +37,11 @@ class Remembered:
     def owners(self, kind: OwnerKind, rows: Collection[int]) -> Mapping[int, int]:
         return {row: self._owners[kind, row] for row in rows if (kind, row) in self._owners}
 
+    def keep_read(self, read: TaskDocument) -> None:
+        """A signal that nobody looked at gets its token from the reading."""
+        if self._tokens.get(read.task, b"") is None:
+            self._tokens[read.task] = read.token
+
     def tokens(self, first: int, last: int) -> Mapping[int, bytes | None]:
         return {task: token for task, token in self._tokens.items() if first <= task <= last}
 
@@ -76,12 +81,14 @@ class Watcher:
                 self._stop.wait(0.1)
 
     def _take(self, batch: Signals) -> None:
+        self._memory.keep(batch.signals, batch.owners)
         for read in self.source.read([s.task for s in batch.signals], ALL):
+            if isinstance(read, TaskDocument):
+                self._memory.keep_read(read)
             if isinstance(read, TaskDocument) and read.body is not None:
                 self.documents[read.task] = read.body
             else:
                 self.documents.pop(read.task, None)
-        self._memory.keep(batch.signals, batch.owners)
         self.signalled += batch.signals
         self.position = batch.position or self.position
         self.story = batch.story or self.story

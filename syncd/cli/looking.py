@@ -31,6 +31,9 @@ def status(config: ConfigFile = None, as_json: AsJson = False) -> None:
             say(f"  deletions held by the brake; to let them pass: syncd resume {name} --allow-deletes")
         for aside in target["quarantine"]:
             say(f"  set aside: {aside['reason']}")
+        for mirror in target["mirrors"]:
+            if mirror["reason"] or mirror["note"] or mirror["state"] == "rebuilding" or mirror["quarantined"]:
+                say(f"  {_mirror(mirror)}")
         if target["error"]:
             say(f"  error: {target['error']}")
 
@@ -62,6 +65,11 @@ def wait(
             say(f"not true up to {until.isoformat()} yet: {', '.join(behind)}")
             stop(DIFFERS)
         time.sleep(0.2)
+
+
+def _mirror(mirror: dict[str, Any]) -> str:
+    said = [mirror["state"], f"{mirror['quarantined']} set aside" if mirror["quarantined"] else ""]
+    return f"{mirror['folder']}: " + "; ".join(filter(None, [*said, mirror["reason"], mirror["note"]]))
 
 
 def _synced(config: ConfigFile, project: str | None) -> dict[str, datetime | None]:

@@ -1,4 +1,4 @@
-"""`syncd pause`, `resume`, `quarantine`, `backfill`: orders for the daemon, or for the ledger when none runs."""
+"""`syncd pause`, `resume`, `quarantine`, `backfill`, `mirror`: orders for the daemon, or for the ledger when none runs."""
 
 from contextlib import closing
 from typing import Annotated, Any
@@ -18,6 +18,8 @@ quarantine = typer.Typer(
     no_args_is_help=True,
 )
 app.add_typer(quarantine)
+mirror = typer.Typer(name="mirror", help="Converted formats kept beside the task files.", no_args_is_help=True)
+app.add_typer(mirror)
 
 
 @app.command()
@@ -99,6 +101,21 @@ def drop_quarantine(
     if not (tasks or project or every):
         raise Misconfigured("name the tasks to drop, or a --project, or say --all")
     _order(config, {"order": "quarantine", "do": "drop", "target": target, "project": project, "tasks": tasks})
+
+
+@mirror.command("rebuild")
+def rebuild_mirrors(
+    project: OfProject = None,
+    keep_numbers: Annotated[
+        bool, typer.Option("--keep-numbers", help="Leave class numbers and columns as they are published.")
+    ] = False,
+    config: ConfigFile = None,
+) -> None:
+    """Write mirrors again, in all targets, with classes and columns numbered anew: what was published means less then.
+
+    Example: `syncd mirror rebuild --project Cars`.
+    """
+    _order(config, {"order": "mirror", "project": project, "keep_numbers": keep_numbers})
 
 
 def _order(config: ConfigFile, order: dict[str, Any]) -> None:

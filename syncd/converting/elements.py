@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from syncd.converting.documents import Document, document_of, first_value, has_long_numbers, parsed, text_of
+from syncd.documents import Document, document_of, first_value, has_long_numbers, parsed, text_of
 from syncd.errors import Misconfigured, TaskRejected
 
 UNIT = 512 * 1024

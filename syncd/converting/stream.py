@@ -4,7 +4,7 @@ from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from pathlib import Path
 
-from syncd.converting.documents import first_value
+from syncd.documents import first_value
 from syncd.errors import Misconfigured
 from syncd.model import Json
 

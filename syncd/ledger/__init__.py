@@ -15,6 +15,7 @@ import sqlite3
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -54,6 +55,7 @@ class Ledger:
         self._claims: list[Claim] = []
         if read_only:
             self._connection = self._connect(read_only=True)
+            self._check_version()
         else:
             self._lock_file = _take(path)
             self._connection = self._connect(read_only=False)
@@ -62,6 +64,8 @@ class Ledger:
         """A name that no other ledger has: the holder of leases."""
         self.number: int = self._scalar("SELECT max(number) FROM batches") or 0
         """The newest batch of signals."""
+        self.registries_at: Counter[int] = Counter()
+        """Project → a number that goes up whenever its registry changes: then whatever was made from it is made anew."""
         self.swept_at = 0.0
         """When the newest full sweep was recorded, in seconds since the epoch; 0: none since this process began."""
 
@@ -126,10 +130,15 @@ class Ledger:
         if not (batch.signals or projects or batch.owners or batch.position is not None):
             self._claim(Claim(self.number, batch.synced, batch.swept))
             return False
+        with self._write:
+            number = self._record(batch, lanes, projects=projects)
+            self.number = number
+        self._claim(Claim(number, batch.synced, batch.swept))
+        return True
+
+    def _record(self, batch: Signals, lanes: Sequence[int], *, projects: bool) -> int:
         with self.transaction() as t:
-            number = self.number + 1
-            t.execute("DELETE FROM batches")
-            t.execute("INSERT INTO batches VALUES (?)", (number,))
+            number = self._next_number(t)
             self._remember(t, batch.signals)
             _remember_owners(t, batch.owners)
             urgency = 0 if batch.urgency == "fresh" else 1
@@ -145,9 +154,21 @@ class Ledger:
                 _store_projects(t, batch.projects)
             if batch.position is not None:
                 t.execute("INSERT OR REPLACE INTO facts VALUES ('position', ?)", (batch.position,))
-        self.number = number
-        self._claim(Claim(number, batch.synced, batch.swept))
-        return True
+        return number
+
+    @contextlib.contextmanager
+    def numbered(self) -> Iterator[tuple[sqlite3.Connection, int]]:
+        """A transaction with a number of its own: plans that were made before it do not settle what it asks for."""
+        with self._write:
+            with self.transaction() as t:
+                number = self._next_number(t)
+                yield t, number
+            self.number = number
+
+    def _next_number(self, t: sqlite3.Connection) -> int:
+        t.execute("DELETE FROM batches")
+        t.execute("INSERT INTO batches VALUES (?)", (self.number + 1,))
+        return self.number + 1
 
     def claims(self, settled_below: int) -> tuple[datetime | None, datetime | None]:
         """(synced, swept) that hold when every signal numbered below `settled_below` is settled."""
@@ -235,13 +256,16 @@ class Ledger:
         value: int | None = self._connection.execute(sql).fetchone()[0]
         return value
 
-    def _create(self) -> None:
+    def _check_version(self) -> None:
         found = self._scalar("PRAGMA user_version")
         if found not in (0, VERSION):
             raise Misconfigured(
                 f"the ledger {self.path} was written by another version of syncd (layout {found}, this is {VERSION}). "
                 "Move it away: syncd rebuilds it from source and target"
             )
+
+    def _create(self) -> None:
+        self._check_version()
         with self.transaction() as t:
             for statement in SHARED_TABLES:
                 t.execute(statement)
@@ -287,7 +311,16 @@ def _store_projects(t: sqlite3.Connection, projects: Sequence[Project]) -> None:
 def _drop_lane(t: sqlite3.Connection, lane: int) -> None:
     for table in LANE:
         t.execute(f"DROP TABLE IF EXISTS {table}_{lane}")
+    for (mirror,) in t.execute("SELECT id FROM mirrors WHERE lane = ?", (lane,)).fetchall():
+        drop_mirror(t, mirror)
     t.execute("DELETE FROM lanes WHERE id = ?", (lane,))
+
+
+def drop_mirror(t: sqlite3.Connection, mirror: int) -> None:
+    """Forget a mirror; what it holds stays where it is."""
+    t.execute(f"DROP TABLE IF EXISTS rendered_{mirror}")
+    for table, key in (("shared_files", "mirror"), ("segments", "mirror"), ("mirrors", "id")):
+        t.execute(f"DELETE FROM {table} WHERE {key} = ?", (mirror,))
 
 
 def _take(path: Path) -> int:

@@ -6,17 +6,21 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import orjson
 
 from syncd.ledger import Ledger
+from syncd.ledger.rendered import Change, store_changes
 
 HOUR_MINUTES = 60
 
 
-@dataclass(frozen=True, slots=True)
-class File:
-    """A task's object as this lane left it. `digest` None: not known for sure; `md5` is a listing's, when it gave one."""
+class File(NamedTuple):
+    """A task's object as this lane left it, in the order of its table's columns.
+
+    `digest` None: not known for sure; `md5` is a listing's, when it gave one.
+    """
 
     task: int
     project: int
@@ -27,8 +31,7 @@ class File:
     md5: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A journal line without its number."""
 
     op: str
@@ -42,17 +45,23 @@ class Line:
 
     def json(self, seq: int, at: str) -> bytes:
         """The line as it stands in the journal object, newline included."""
-        line = {
+        line: dict[str, object] = {
             "seq": seq,
             "op": self.op,
             "kind": self.kind,
             "key": self.key,
             "project": self.project,
-            "task": self.task,
         }
-        digest = None if self.digest is None else f"sha256:{self.digest.hex()}"
-        line |= {"digest": digest, "etag": self.etag, "source_updated_at": self.source_updated_at, "at": at}
-        return orjson.dumps({k: v for k, v in line.items() if v is not None}, option=orjson.OPT_APPEND_NEWLINE)
+        if self.task is not None:
+            line["task"] = self.task
+        if self.digest is not None:
+            line["digest"] = f"sha256:{self.digest.hex()}"
+        if self.etag is not None:
+            line["etag"] = self.etag
+        if self.source_updated_at is not None:
+            line["source_updated_at"] = self.source_updated_at
+        line["at"] = at
+        return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
 
 
 @dataclass(slots=True)
@@ -72,6 +81,10 @@ class Settlement:
     created: dict[int, int] = field(default_factory=dict)
     """Files that were not there before, per project; `dropped` likewise for those that are gone now."""
     dropped: dict[int, int] = field(default_factory=dict)
+    mirrored: list[Change] = field(default_factory=list)
+    """What became of the tasks in mirrors."""
+    looked_at: set[int] = field(default_factory=set)
+    """Tasks that no mirror has to ask for again, held ones included."""
 
 
 def settle(ledger: Ledger, lane: int, batch: Settlement) -> None:
@@ -79,12 +92,13 @@ def settle(ledger: Ledger, lane: int, batch: Settlement) -> None:
     with ledger.transaction() as t:
         t.executemany(
             f"INSERT OR REPLACE INTO written_{lane} VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [(f.task, f.project, f.key, f.digest, f.etag, f.size, f.md5) for f in batch.stored],
+            batch.stored,
         )
         t.executemany(
             f"DELETE FROM written_{lane} WHERE task = ? AND key = ?", [(f.task, f.key) for f in batch.deleted]
         )
         t.executemany(f"DELETE FROM left_{lane} WHERE key = ?", [(f.key,) for f in batch.deleted])
+        store_changes(t, batch.mirrored)
         _set_aside(t, lane, batch)
         _clean(t, lane, batch)
         _count(t, lane, batch)
@@ -147,6 +161,9 @@ def _clean(t: sqlite3.Connection, lane: int, batch: Settlement) -> None:
         f"UPDATE dirty_{lane} SET held = 1 WHERE task = ? AND last <= ?",
         [(task, number) for task in batch.held],
     )
+    if t.execute(f"SELECT EXISTS (SELECT 1 FROM rerender_{lane})").fetchone()[0]:
+        rendered = [(task, number) for task in batch.looked_at]
+        t.executemany(f"DELETE FROM rerender_{lane} WHERE task = ? AND number <= ?", rendered)
 
 
 def _count(t: sqlite3.Connection, lane: int, batch: Settlement) -> None:

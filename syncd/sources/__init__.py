@@ -18,6 +18,7 @@ from typing import Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from syncd.errors import Misconfigured, TaskRejected
+from syncd.labelstudio.storages import Storage
 from syncd.model import DocumentShape, Project, TaskDocument
 from syncd.targets import Finding
 from syncd.words import did_you_mean
@@ -132,6 +133,9 @@ class Source(Protocol):
 
     def tasks(self, project: int) -> Iterator[int]:
         """The ids of a project's tasks, streamed, those that `read` then finds gone included."""
+
+    def storages(self) -> Sequence[Storage]:
+        """Where Label Studio imports tasks from: no target may be there. None where that cannot be seen."""
 
     def check(self) -> Iterable[Finding]:
         """Rights, file system, and whether what is needed is there."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from threading import Event
 
+from syncd.labelstudio.storages import Storage
 from syncd.model import DocumentShape, Project
 from syncd.sources import Memory, Read, Signals
 from syncd.sources._postgres_capture import LogicalCapture
@@ -67,6 +68,9 @@ class PostgresSource:
 
     def tasks(self, project: int) -> Iterator[int]:
         return self._rows.tasks_of_project(project)
+
+    def storages(self) -> Sequence[Storage]:
+        return ()  # their rows hold secrets, which our role has no right to see
 
     def check(self) -> Iterable[Finding]:
         version, standby, tls = self._database.rows(

@@ -130,8 +130,21 @@ class Rows:
     # --- comparing -----------------------------------------------------------------------------------------------
 
     def compare(self, first: int, last: int, memory: Memory) -> list[Signal]:
-        """Signals for the tasks of an id range whose state is not the remembered one."""
-        return self._compare(lambda: self.of_range(first, last), memory.tokens(first, last))
+        """Signals for the tasks of an id range whose state is not the remembered one.
+
+        Where nothing is remembered, as on the first load, nobody looks: whoever reads the tasks does.
+        """
+        remembered = memory.tokens(first, last)
+        return (
+            self._compare(lambda: self.of_range(first, last), remembered) if remembered else self._all_of(first, last)
+        )
+
+    def _all_of(self, first: int, last: int) -> list[Signal]:
+        live = self.live()
+        rows = self._database.rows(
+            "SELECT id, project_id FROM task WHERE id BETWEEN ? AND ? ORDER BY id", (first, last)
+        )
+        return [Signal(task, project) for task, project in rows if project in live]
 
     def compare_tasks(self, tasks: Collection[int], memory: Memory) -> list[Signal]:
         """The same for given tasks."""

@@ -13,6 +13,7 @@ from threading import Event
 from typing import Literal
 
 from syncd.filesystem import filesystem_of, is_network
+from syncd.labelstudio.storages import Storage, storages
 from syncd.model import DocumentShape, Project
 from syncd.sources import Memory, Read, Signals
 from syncd.sources import Settings as SourceSettings
@@ -108,6 +109,9 @@ class SqliteSource:
 
     def tasks(self, project: int) -> Iterator[int]:
         return self._rows.tasks_of_project(project)
+
+    def storages(self) -> Sequence[Storage]:
+        return list(storages(self.settings.path, "import"))
 
     def check(self) -> Iterable[Finding]:
         kind = filesystem_of(self.settings.path)

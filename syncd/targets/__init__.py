@@ -12,6 +12,7 @@ Adding a target is adding one file here, named by its `type` in the configuratio
 import importlib
 import pkgutil
 import time
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -29,6 +30,10 @@ class Settings(BaseModel):
     """What a target is configured with: each target's own keys. Unknown ones are refused by name."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @abstractmethod
+    def place(self) -> tuple[str, ...]:
+        """Where the objects lie, in steps from the outside in. No target may lie within another one's place."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,14 +13,19 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import IO, Any
 
 from syncd.errors import Unavailable
-from syncd.targets import Object, Outcome
+from syncd.targets import Failed, Object, Outcome, Refused, Written
 
 IDLE_SECONDS = 60.0
+BUFFER = 256 * 1024
+"""Bytes: the answer to a whole batch."""
 _PR_SET_PDEATHSIG = 1
+_KINDS = (Object, Written, Refused, Failed)
+_VALUES = {kind: attrgetter(*kind.__slots__) for kind in _KINDS}
 
 
 class WritingProcess:
@@ -57,24 +62,34 @@ class WritingProcess:
     def _start(self) -> None:
         self.close()
         command = [sys.executable, "-m", __name__]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._process = subprocess.Popen(command, bufsize=BUFFER, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         _send(self._process.stdin, self._make)
 
     def _ask(self, objects: Sequence[Object]) -> list[Outcome]:
         if self._process is None or self._process.stdout is None:
             raise EOFError
-        _send(self._process.stdin, objects)
+        _send(self._process.stdin, _packed(objects))
         answer = pickle.load(self._process.stdout)  # noqa: S301 - our own process, over our own pipe
         if isinstance(answer, Exception):
             raise answer
-        outcomes: list[Outcome] = answer
-        return outcomes
+        return list(_unpacked(answer))
+
+
+def _packed(values: Iterable[Any]) -> list[tuple[type, Any]]:
+    """Kind and fields of each: frozen dataclasses with slots would be pickled field by field, in Python."""
+    return [(type(one), _VALUES[type(one)](one)) for one in values]
+
+
+def _unpacked(packed: Iterable[tuple[type, Any]]) -> Iterator[Any]:
+    for kind, values in packed:
+        yield kind(*values) if isinstance(values, tuple) else kind(values)
 
 
 def _send(pipe: IO[bytes] | None, value: object) -> None:
     if pipe is None:
         raise EOFError
-    pickle.dump(value, pipe, pickle.HIGHEST_PROTOCOL)
+    # In one write: between two of them the sender would wait for the interpreter lock.
+    pipe.write(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
     pipe.flush()
 
 
@@ -90,7 +105,7 @@ def serve(orders: IO[bytes], answers: IO[bytes]) -> None:
                 return
             answer: object
             try:
-                answer = list(target.put_many(batch))
+                answer = _packed(target.put_many(list(_unpacked(batch))))
             except Exception as error:
                 answer = error
             _send(answers, answer)

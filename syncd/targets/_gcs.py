@@ -131,6 +131,8 @@ class GCS:
             blob.upload_from_string(one.body, one.content_type, if_generation_match=generation, **WAITS)
         except RAISED as error:
             return self._set_aside(one.key, "write", error)
+        with self._faults("delete"):
+            self._segments.clear(one.key)
         return Written(one.key, str(blob.generation))
 
     def _delete(self, key: str, generation: int | None = None) -> Outcome:

@@ -27,6 +27,11 @@ def key_fault(key: str) -> str | None:
     return None
 
 
+def steps(prefix: str) -> list[str]:
+    """The folders of a prefix from the configuration, which may have slashes at its ends."""
+    return [step for step in prefix.split("/") if step]
+
+
 def segments_of(key: str) -> list[str]:
     """`1/tasks/2.json` → `["1", "tasks", "2.json"]`. Raises BadKey for what `key_fault` finds."""
     if fault := key_fault(key):

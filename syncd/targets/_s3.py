@@ -37,7 +37,7 @@ from syncd.targets._s3_clients import CONNECTIONS
 from syncd.targets._s3_faults import RAISED, Answer, answer_of, fault, faults
 from syncd.targets._s3_policy import policy
 from syncd.targets._s3_signed_in import SignedIn
-from syncd.targets._s3_splice import copies_ranges, upload
+from syncd.targets._s3_splice import clear_abandoned, copies_ranges, upload
 from syncd.targets.s3 import Settings
 
 DELETES_PER_REQUEST = 1_000
@@ -63,6 +63,8 @@ class S3:
         self._probing = threading.Lock()
         self._capabilities: Capabilities | None = None
         self._laid_out: set[str] | None = None
+        self._tidy: set[str] = set()
+        """Keys whose last splice of this process ended well: no part of them lies about."""
 
     @property
     def where(self) -> str:
@@ -98,7 +100,10 @@ class S3:
         return self._pool.each(self._put, objects)
 
     def delete_many(self, keys: Sequence[str]) -> Iterator[Outcome]:
-        beside = {layout_key(key) for key in keys if key in self._layouts()}
+        spliced = [key for key in keys if key in self._layouts()]
+        for key in spliced:
+            self._clear_abandoned(key)
+        beside = set(map(layout_key, spliced))
         wanted = [*keys, *beside]
         for start in range(0, len(wanted), DELETES_PER_REQUEST):
             for outcome in self._delete_together(wanted[start : start + DELETES_PER_REQUEST]):
@@ -114,6 +119,7 @@ class S3:
     def splice(self, key: str, pieces: Sequence[Piece], *, content_type: str) -> Outcome:
         if reason := key_fault(self._name(key)):
             return Failed(key, f"{key} cannot be stored: {reason}")
+        self._clear_abandoned(key)
         old, passed = self._layout(key), list[Piece]()
         try:
             with upload(
@@ -129,6 +135,7 @@ class S3:
         layout = layout_of(passed, etag)
         self._put(Object(layout_key(key), to_json(layout), ""))
         self._layouts().add(key)
+        self._tidy.add(key)
         return Written(key, etag)
 
     def _put(self, one: Object) -> Outcome:
@@ -242,6 +249,13 @@ class S3:
             names = (item.key for item in self.list(LAYOUTS))
             self._laid_out = {name.removeprefix(LAYOUTS).removesuffix(".json") for name in names}
         return self._laid_out
+
+    def _clear_abandoned(self, key: str) -> None:
+        """Drop what a splice that was killed, or failed while the store was out of reach, left of this object."""
+        if key not in self._tidy:
+            with self._faults("clear up in"):
+                clear_abandoned(self._signed.clients, self._bucket, self._name(key))
+        self._tidy.discard(key)
 
     # --- the place ------------------------------------------------------------------------------------------
 

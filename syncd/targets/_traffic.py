@@ -39,10 +39,10 @@ class Traffic:
     """By operation: how long one call took, which is a batch for put and delete."""
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def passed(self, operation: str, *, written: int = 0, read: int = 0) -> None:
-        """One object was written, read, listed …: its bytes."""
+    def passed(self, operation: str, *, objects: int = 1, written: int = 0, read: int = 0) -> None:
+        """Objects were written, read, listed …: how many, and their bytes."""
         with self._lock:
-            self.objects[operation] += 1
+            self.objects[operation] += objects
             self.bytes_written += written
             self.bytes_read += read
 

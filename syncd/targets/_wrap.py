@@ -103,7 +103,7 @@ class Wrapped:
             return self._target.delete_if_match(key, etag)
 
         outcome = self._one("delete", delete, key)
-        self._note("delete", outcome)
+        self._count_one("delete", outcome)
         return outcome
 
     def get(self, key: str) -> Stored | None:
@@ -122,7 +122,7 @@ class Wrapped:
             return self._target.splice(key, _Passing(pieces, self._pass_body), content_type=content_type)
 
         outcome = self._one("splice", splice)
-        self._note("splice", outcome)
+        self._count_one("splice", outcome)
         return outcome
 
     def list(self, prefix: str = "") -> Iterator[Listed]:
@@ -149,11 +149,11 @@ class Wrapped:
             some = {key: waiting[key] for key in islice(waiting, self._limiter.burst)}
             self._pace(some, sum(map(size, some.values())))
             self._check(*some)
-            began, left = time.monotonic(), len(waiting)
+            began, left, done = time.monotonic(), len(waiting), 0
             try:
                 for outcome in call([*some.values()]):
-                    one = waiting.pop(outcome.key)
-                    self._note(operation, outcome, size(one))
+                    done += size(waiting.pop(outcome.key))
+                    self._count_refusal(outcome)
                     yield outcome
             except Transient as error:
                 attempt = 1 if len(waiting) < left else attempt + 1
@@ -161,6 +161,8 @@ class Wrapped:
             else:
                 attempt = 0
                 self._limiter.went_well()
+            finally:
+                self.traffic.passed(operation, objects=left - len(waiting), written=done)
             self.traffic.took(operation, time.monotonic() - began)
 
     def _one(self, operation: str, call: Callable[[], Answer], *keys: str) -> Answer:
@@ -203,8 +205,11 @@ class Wrapped:
             raise error
         self.traffic.tried_again(throttled=isinstance(error, Throttled))
 
-    def _note(self, operation: str, outcome: Outcome, size: int = 0) -> None:
-        self.traffic.passed(operation, written=size)
+    def _count_one(self, operation: str, outcome: Outcome) -> None:
+        self.traffic.passed(operation)
+        self._count_refusal(outcome)
+
+    def _count_refusal(self, outcome: Outcome) -> None:
         if isinstance(outcome, Refused | Failed):
             self.traffic.refused(conflict=isinstance(outcome, Refused))
 

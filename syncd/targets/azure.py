@@ -11,6 +11,7 @@ from syncd.targets import Settings as TargetSettings
 from syncd.targets import Target
 from syncd.targets._azure_account import Account, account_at, account_in
 from syncd.targets._azure_names import fault_of
+from syncd.targets._keys import steps
 
 
 class Settings(TargetSettings):
@@ -29,6 +30,9 @@ class Settings(TargetSettings):
     tier: Literal["Hot", "Cool", "Cold"] | None = Field(
         default=None, description="Access tier of new blobs; the account's own if absent."
     )
+
+    def place(self) -> tuple[str, ...]:
+        return ("azure", self.account().url, self.container, *steps(self.prefix))
 
     @model_validator(mode="after")
     def _names_one_account(self) -> Self:

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from syncd.targets import Settings as TargetSettings
 from syncd.targets import Target
-from syncd.targets._keys import key_fault
+from syncd.targets._keys import key_fault, steps
 
 
 class Settings(TargetSettings):
@@ -27,6 +27,9 @@ class Settings(TargetSettings):
     )
     kms_key: str | None = Field(default=None, description="projects/…/locations/…/keyRings/…/cryptoKeys/…")
     storage_class: Literal["STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE"] | None = None
+
+    def place(self) -> tuple[str, ...]:
+        return ("gcs", self.endpoint_url or "", self.bucket, *steps(self.prefix))
 
     @model_validator(mode="after")
     def _can_be_meant(self) -> Self:

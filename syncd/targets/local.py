@@ -81,6 +81,9 @@ class Settings(TargetSettings):
     type: Literal["local"] = "local"
     path: str = Field(min_length=1, description="The folder that holds the files.")
 
+    def place(self) -> tuple[str, ...]:
+        return ("local", *Path(self.path).expanduser().resolve().parts)
+
 
 class Local:
     """The target `local`. Conditions hold among all syncds that see the same locks."""

@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, model_validator
 
 from syncd.targets import Settings as TargetSettings
 from syncd.targets import Target
+from syncd.targets._keys import steps
 
 
 class Settings(TargetSettings):
@@ -20,6 +21,11 @@ class Settings(TargetSettings):
         description="redis://[[USER]:PASSWORD@]HOST[:PORT][/DB], rediss:// with TLS, or unix:///PATH"
     )
     prefix: str = Field(default="", description="What every key starts with; nothing else is ever touched.")
+
+    def place(self) -> tuple[str, ...]:
+        url = urlsplit(self.url.get_secret_value())
+        server = f"{url.hostname or ''}:{url.port or 6379}{url.path.rstrip('/') or '/0'}"
+        return ("redis", server, *steps(self.prefix.replace(":", "/")))
 
     @model_validator(mode="after")
     def _has_an_address(self) -> Self:

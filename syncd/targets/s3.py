@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr, model_validator
 
 from syncd.targets import Settings as TargetSettings
 from syncd.targets import Target
-from syncd.targets._keys import BadKey, segments_of
+from syncd.targets._keys import BadKey, segments_of, steps
 
 
 class Settings(TargetSettings):
@@ -47,6 +47,9 @@ class Settings(TargetSettings):
     )
     kms_key_id: str | None = Field(default=None, description="The key, to go with sse aws:kms.")
     storage_class: str | None = Field(default=None, description="STANDARD_IA, INTELLIGENT_TIERING … of new objects.")
+
+    def place(self) -> tuple[str, ...]:
+        return ("s3", self.endpoint_url or "", self.bucket, *steps(self.prefix))
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

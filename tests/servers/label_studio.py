@@ -21,7 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.labelstudio_database import LabelStudioDatabase
+from tests.labelstudio_postgres import LabelStudioPostgres
 from tests.servers import free_port
+from tests.servers.postgres import postgres18
 
 VERSION = "1.23.2"
 USER = "ann@example.com"
@@ -45,8 +48,7 @@ class LabelStudio:
     """A running Label Studio and the rights of its owner, `USER`. Every call raises RefusedError when it is turned down."""
 
     url: str
-    database: Path
-    """Its SQLite file."""
+    database: LabelStudioDatabase
 
     def call(self, method: str, path: str, body: object = None) -> Any:
         """One request of the REST API; answers what its body says, None when it is empty."""
@@ -116,23 +118,42 @@ class LabelStudio:
 
 
 @contextmanager
-def label_studio(environment: Mapping[str, str] | None = None) -> Iterator[LabelStudio]:
-    """An empty Label Studio, until the block ends. `environment` is added to its own; without it, it is on SQLite."""
+def label_studio() -> Iterator[LabelStudio]:
+    """An empty Label Studio on SQLite, until the block ends."""
     _install()
+    with tempfile.TemporaryDirectory(prefix="label-studio-") as folder:
+        file = Path(folder, _DATABASE)
+        shutil.copy(_EMPTY, file)
+        yield from _started(Path(folder), LabelStudioDatabase(file), {})
+
+
+@contextmanager
+def label_studio_on_postgres() -> Iterator[LabelStudio]:
+    """An empty Label Studio on a PostgreSQL of its own, until the block ends."""
+    _install()
+    with tempfile.TemporaryDirectory(prefix="label-studio-") as folder, postgres18() as server:
+        database = LabelStudioPostgres(server)
+        database.run("TRUNCATE organization, project, htx_user RESTART IDENTITY CASCADE")
+        named = {"NAME": database.name, "USER": "postgres", "HOST": "127.0.0.1", "PORT": str(server.port)}
+        yield from _started(
+            Path(folder),
+            database,
+            {"DJANGO_DB": "default", **{f"POSTGRE_{name}": value for name, value in named.items()}},
+        )
+
+
+def _started(home: Path, database: LabelStudioDatabase, environment: Mapping[str, str]) -> Iterator[LabelStudio]:
     program = str(_HOME / "bin" / "label-studio")
     command = [program, "start", "--no-browser", "--internal-host", "127.0.0.1", "--port", str(free_port())]
-    with tempfile.TemporaryDirectory(prefix="label-studio-") as folder:
-        home = Path(folder)
-        shutil.copy(_EMPTY, home / _DATABASE)
-        settings = {**_settings(home), **(environment or {})}
-        with (home / "log").open("wb") as log:
-            server = subprocess.Popen(
-                command, env=settings, cwd=home, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-            )
-        try:
-            yield LabelStudio(_address(server, home / "log"), home / _DATABASE)
-        finally:
-            _stop(server)
+    settings = {**_settings(home), **environment}
+    with (home / "log").open("wb") as log:
+        server = subprocess.Popen(
+            command, env=settings, cwd=home, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    try:
+        yield LabelStudio(_address(server, home / "log"), database)
+    finally:
+        _stop(server)
 
 
 def _settings(home: Path) -> dict[str, str]:

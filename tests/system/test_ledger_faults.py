@@ -109,7 +109,7 @@ def test_a_second_ledger_stands_by_and_takes_over_when_the_first_is_killed(
     deployment.wait_until_true()
     folder = tmp_path / "second"
     folder.mkdir()
-    second = Deployment(folder, target=deployment.target, database=deployment.database.path)
+    second = Deployment(folder, target=deployment.target, database=deployment.database)
     try:
         done = second.command("sync")
         assert (done.returncode, f"pid {first.pid}" in done.stderr) == (3, True)
@@ -134,7 +134,7 @@ def test_the_first_ledger_looks_again_after_another_one_wrote(deployment: Deploy
     deployment.sync()
     change = "UPDATE task_completion SET result = ? WHERE id = ?"
     deployment.database.run(change, result_saying("as the second one saw it"), annotation)
-    second = Deployment(folder, target=deployment.target, database=deployment.database.path)
+    second = Deployment(folder, target=deployment.target, database=deployment.database)
     assert second.sync()["written"] == 1
     deployment.database.run(change, before, annotation)
     deployment.sync()

@@ -147,7 +147,7 @@ def rivals(
     """Two daemons' folders on one database and one prefix, each with its own ledger."""
     deployment.configure(targets=[s3(proxy.url, bucket)])
     (tmp_path / "second").mkdir()
-    second = Deployment(tmp_path / "second", database=deployment.database.path)
+    second = Deployment(tmp_path / "second", database=deployment.database)
     second.configure(targets=[s3(proxy.url, bucket)])
     yield deployment, second
     second.close()

@@ -56,8 +56,27 @@ def test_a_short_file_is_enough_and_the_rest_has_defaults(written):
         (("source:", "http: {listen: here}\nsource:"), 1, "http.listen:"),
         (("path: label_studio.sqlite3", "path: ${NOT_SET_ANYWHERE}"), 3, "NOT_SET_ANYWHERE is not set"),
         (("path: label_studio.sqlite3", "path: {file: /no/such/file}"), 3, "/no/such/file cannot be read"),
+        (("path: label_studio.sqlite3", "path: {file: /dev/null}"), 3, "source.path: the file /dev/null is empty"),
         (("path: ./out", "path: ./out\n    path: ./twice"), 8, "path: stands here twice"),
         (("path: ./out", "path: ./out\n  - {name: out, type: local, path: b}"), 8, "two targets are named 'out'"),
+        (
+            ("path: ./out", "path: ./out\n  - {name: b, type: local, path: x/../out/}"),
+            8,
+            "'b' is in the same place as 'out'",
+        ),
+        (
+            ("path: ./out", "path: ./out\n  - {name: b, type: local, path: out/b}"),
+            8,
+            "'b' is within the place of 'out'",
+        ),
+        (
+            (
+                "path: ./out",
+                "path: ./out\n  - {name: b, type: s3, bucket: c, prefix: d/e}\n  - {name: c, type: s3, bucket: c}",
+            ),
+            8,
+            "'b' is within the place of 'c'",
+        ),
         (("path: ./out", "path: [./out"), 8, "this is not YAML"),
     ],
 )

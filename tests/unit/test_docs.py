@@ -112,7 +112,7 @@ def test_the_readme_lists_every_format_as_the_format_describes_itself() -> None:
 
 
 def test_the_format_that_the_readme_writes_in_five_lines_works() -> None:
-    (source,) = re.findall(r"```python\n(.*?FORMAT = .*?)```", text(README), re.DOTALL)
+    (source,) = re.findall(r"```python\n((?:(?!```).)*FORMAT = .*?)```", text(README), re.DOTALL)
     namespace: dict[str, Any] = {}
     exec(source, namespace)
     made = namespace["FORMAT"](formats.Options())
