@@ -21,6 +21,11 @@ def status(config: ConfigFile = None, as_json: AsJson = False) -> None:
     say(f"syncd: {where}; instance {found['instance'] or '?'}; {len(found['source']['titles'])} projects")
     if found["source"]["error"]:
         say(f"  source: {found['source']['error']}")
+    if found["source"]["story"]:
+        say(
+            "  source: "
+            + ", ".join(f"{name} {value}" for name, value in found["source"]["story"].items() if value != "")
+        )
     for name, target in found["targets"].items():
         say(f"{name}: {target['state']}")
         say(f"  true up to {target['synced_through'] or '–'} (swept {target['swept_through'] or '–'})")

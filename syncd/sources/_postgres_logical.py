@@ -43,9 +43,10 @@ STORY_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Everything committed before `at` lies in the log before `inserted`."""
+    """Everything committed before `at` is in the snapshot, and lies in the log before `inserted`."""
 
     at: datetime
+    snapshot: str
     inserted: int
 
 
@@ -70,7 +71,7 @@ class FollowingLog:
         self._mark: Mark | None = None
         self._unsure = bool(start.gap)
         self._sweep: Iterator[Signals] | None = None
-        self._basis_through = 0
+        self._proven = self._basis_for = ""
         self._basis_at = self._advanced_at = self._claimed_at = self._told_at = self._stored_at = 0.0
         self._took = 0.0
 
@@ -87,7 +88,9 @@ class FollowingLog:
             return
         self._care.bounded(state)
         if self._mark is None and began - self._claimed_at >= CLAIM_SECONDS:
-            self._mark = Mark(now, state.inserted)
+            # What readers leave in the log (pruned pages) may stay unflushed for seconds; it is no commit.
+            quiet = state.snapshot == self._proven
+            self._mark = Mark(now, state.snapshot, self._at if quiet else state.inserted)
         if state.flushed > self._at:
             yield from self._read_on(state)
         self._took = time.monotonic() - began
@@ -106,7 +109,7 @@ class FollowingLog:
         if touched.everything or any(transaction.everything for transaction in seen):
             self._unsure = True
         if touched.shared:
-            self._basis_through = 0
+            self._basis_for = ""
         at = max([self._at, *(t.end for t in seen)])
         if whole and len(seen) == len(found):
             at = max(at, state.flushed)
@@ -184,12 +187,12 @@ class FollowingLog:
         mark = self._mark
         if mark is None or self._unsure or self._sweep or self._at < mark.inserted:
             return
-        if self._basis_through < mark.inserted:
+        if self._basis_for != mark.snapshot:
             if time.monotonic() - self._basis_at < BASIS_SECONDS:
                 return
             self._look_at_basis(state)
         if not self._unsure:
-            self._mark, self._claimed_at = None, time.monotonic()
+            self._mark, self._proven, self._claimed_at = None, mark.snapshot, time.monotonic()
             yield Signals(synced=mark.at, swept=mark.at)
 
     def _look_at_basis(self, state: LogState) -> None:
@@ -197,7 +200,7 @@ class FollowingLog:
         basis = basis_of(self._rows)
         self._unsure = basis != self._position.basis
         self._position = replace(self._position, basis=basis)
-        self._basis_through, self._basis_at = state.inserted, time.monotonic()
+        self._basis_for, self._basis_at = state.snapshot, time.monotonic()
 
     def _tell(self, state: LogState) -> Iterator[Signals]:
         if state.slot is not None and time.monotonic() - self._told_at > STORY_SECONDS:

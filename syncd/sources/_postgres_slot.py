@@ -24,8 +24,8 @@ PAGE = 2_000
 _PLACE = "({} - '0/0')::bigint"
 
 _STATE = f"""
-    SELECT pg_postmaster_start_time()::text, current_setting('wal_level'), pg_is_in_recovery(), log.*,
-        slot.plugin = 'pgoutput' AND slot.database = current_database(), {_PLACE.format("slot.restart_lsn")},
+    SELECT pg_current_snapshot()::text, pg_postmaster_start_time()::text, current_setting('wal_level'), pg_is_in_recovery(),
+        log.*, slot.plugin = 'pgoutput' AND slot.database = current_database(), {_PLACE.format("slot.restart_lsn")},
         {_PLACE.format("slot.confirmed_flush_lsn")}, slot.wal_status
     FROM (SELECT {_PLACE.format("pg_current_wal_flush_lsn()")}, {_PLACE.format("pg_current_wal_insert_lsn()")},
         left(pg_walfile_name(pg_current_wal_lsn()), 8) WHERE NOT pg_is_in_recovery()) AS log
@@ -41,6 +41,7 @@ _TROUBLE = {
     "53400": "the server has no replication slot free; raise max_replication_slots",
     "55000": "the server does not decode its log for syncd: see wal_level, and wal_status of the slot",
     "57014": "it takes too long: a new slot waits for every open transaction to end",
+    "55006": "another process is using the slot; give each syncd its own",
     "58P01": "the server has removed a part of the log that the slot needs",
 }
 """SQLSTATE → what it means for a slot."""
@@ -69,6 +70,8 @@ class SlotState:
 class LogState:
     """The server's log at one moment."""
 
+    snapshot: str
+    """Equal only while no transaction has ended that could have changed anything."""
     run: str
     """The server's run: another one after a restart, a failover, a restored copy."""
     level: str
@@ -96,13 +99,20 @@ class Slot:
 
     def state(self) -> LogState:
         row = self._database.rows(_STATE, (self.name,))[0]
-        run, level, standby, flushed, inserted, timeline, ours, needs_from, confirmed, status = row
+        snapshot, run, level, standby, flushed, inserted, timeline, ours, needs_from, confirmed, status = row
         kept = status is not None and status != b"lost"
         slot = None
         if ours is not None or status is not None:
             slot = SlotState(bool(ours), needs_from if kept else None, confirmed or 0, (status or b"").decode())
         return LogState(
-            run.decode(), level.decode(), standby, flushed or 0, inserted or 0, (timeline or b"").decode(), slot
+            snapshot.decode(),
+            run.decode(),
+            level.decode(),
+            standby,
+            flushed or 0,
+            inserted or 0,
+            (timeline or b"").decode(),
+            slot,
         )
 
     def system(self) -> int:

@@ -61,6 +61,7 @@ class PostgresSource:
         yield from self.sweep(memory, stop)
         while not (stop.is_set() or following.over):
             yield from following.look()
+            yield Signals()  # whoever polls for want of a log gets a turn, whether there was anything or not
             stop.wait(min(self.settings.poll_seconds, following.rest()))
 
     def read(self, tasks: Sequence[int], shape: DocumentShape) -> Iterator[Read]:

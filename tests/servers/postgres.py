@@ -63,6 +63,10 @@ class Postgres:
     def stop(self, mode: str = "fast") -> None:
         self._ctl("stop", "-m", mode)
 
+    def promote(self) -> None:
+        """Make this standby a server of its own."""
+        self._ctl("promote")
+
     @contextmanager
     def standby(self) -> Iterator["Postgres"]:
         """A hot standby that follows this server."""
