@@ -1,6 +1,7 @@
 """`syncd check`: tries for real what the daemon will need, and names the right that is missing."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -11,6 +12,7 @@ from syncd.filesystem import filesystem_of, is_network
 from syncd.labelstudio.storages import Storage
 from syncd.sources import chosen
 from syncd.targets import Finding
+from syncd.upkeep import upkeep_known_to
 
 
 def check_all(config: Config) -> Iterator[tuple[str, Finding]]:
@@ -19,7 +21,7 @@ def check_all(config: Config) -> Iterator[tuple[str, Finding]]:
     yield "ledger", _ledger(config)
     yield from _source(config)
     for part in config.targets:
-        yield from _target(part)
+        yield from _target(part, config.root.state.path)
 
 
 def _ledger(config: Config) -> Finding:
@@ -80,7 +82,7 @@ def _overlaps(storage: Storage, part: TargetPart) -> bool:
     return ours[:shared] == theirs[:shared]
 
 
-def _target(part: TargetPart) -> Iterator[tuple[str, Finding]]:
+def _target(part: TargetPart, state: Path) -> Iterator[tuple[str, Finding]]:
     name = part.config.name
     target = targets.make(part.config.type, part.settings)
     try:
@@ -89,6 +91,10 @@ def _target(part: TargetPart) -> Iterator[tuple[str, Finding]]:
             yield name, finding
         for note in target.capabilities.notes:
             yield name, Finding("note", True, note)
+        kept = upkeep_known_to(state, part, target)
+        if kept.warning:
+            is_known = kept.retention.days is not None
+            yield name, Finding("what the bucket keeps", not is_known, kept.warning, warning=True)
     except SyncdError as error:
         yield name, Finding("reach", False, str(error))
     finally:

@@ -161,6 +161,7 @@ class Root(Strict):
     http: Http | None = None
     log: Log = Log()
     shutdown_seconds: float = Field(default=25, gt=0)
+    hung_seconds: float = Field(default=300, gt=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +217,11 @@ def load(path: Path) -> Config:
     root = _checked(Root, tree.value, tree, ())
     source_type = _type_of(root.source, sources.available(), tree, ("source",))
     source = _checked(sources.settings_of(source_type), root.source, tree, ("source",))
+    if source.needs_instance and root.instance is None:
+        raise Misconfigured(
+            f"{tree.at(('source', 'type'))}: instance: is missing; {source_type} do not say which Label Studio they come from: "
+            "give it a name, `instance: prod` say"
+        )
     parts = []
     for n, raw in enumerate(root.targets):
         place: Place = ("targets", n)

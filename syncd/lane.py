@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+import orjson
 import structlog
 
 from syncd.bucket import ProjectFiles, claim_marker, last_claims, reconcile
-from syncd.claims import claims_of, iso, store_claims
+from syncd.claims import claims_of, iso, lag_seconds, store_claims
 from syncd.errors import Misconfigured, SyncdError, Unavailable
 from syncd.journal import Journal
 from syncd.lanesettings import NO_LIMIT, LaneSettings, Rate
@@ -24,6 +25,8 @@ from syncd.mirrors.settings import MirrorSettings
 from syncd.mirrors.upkeep import Mirrors
 from syncd.pipeline import Pipeline
 from syncd.planning import Planner
+from syncd.pulse import Pulse
+from syncd.rates import Rates
 from syncd.sources import Source
 from syncd.targets import Target, Traffic, paced
 
@@ -56,6 +59,8 @@ class Lane:
     ) -> None:
         self.settings = settings
         self.traffic = Traffic()
+        self.pulse = Pulse()
+        self.rates = Rates()
         target = self.target = paced(
             make(),
             self.traffic,
@@ -64,6 +69,7 @@ class Lane:
             may_start=self._may_write,
             wait=self._wait,
             remake=make,
+            beat=self._step,
         )
         self.ledger = ledger
         self._stopping = threading.Event()
@@ -73,6 +79,11 @@ class Lane:
         self.publish_now = threading.Event()
         """Set: mirrors are published as soon as they are whole, whatever `publish_seconds` says."""
         self.status = "starting"
+        self.tried = False
+        """The first attempt to reach the target has ended, well or not; `reached`: one has ended well."""
+        self.reached = False
+        self.differing: int | None = None
+        """Objects that were not as the ledger knew them when the target was last listed."""
         self._claims_seconds = claims_seconds
         self._projects = ProjectFiles(target, ledger, self.lane)
         announce = self._projects.announce
@@ -117,12 +128,25 @@ class Lane:
             self._drain(progress)
         self._projects.refresh()
         self.say()
+        self.status = "current"
 
     def last_words(self) -> None:
         """At the end: what was done until now is published and told."""
         if self._opened and self._lease.may_write():
             self.mirrors.publish(at_once=True)
             self.say()
+
+    def sample(self) -> None:
+        """Note what was done by now, for rates and charts."""
+        done, synced = self.pipeline.totals, orjson.loads(self.lane.facts().state or "{}").get("synced_through")
+        self.rates.sample(
+            looked=done.written + done.deleted + done.unchanged + done.rejected,
+            written=done.written,
+            bytes_=done.bytes,
+            due=self.lane.due(),
+            held=sum(self.lane.held().values()),
+            lag_seconds=lag_seconds(synced),
+        )
 
     def _drain(self, progress: Callable[[int], None]) -> None:
         while self.lane.is_due() or self.mirrors.is_due():
@@ -154,41 +178,45 @@ class Lane:
                 if not self._opened:
                     self._connect(instance())
                 if self._stand_by(stop):
+                    log.info("target opened", target=self.settings.name, where=self.target.where)
                     self._heartbeat.start()
                     self._follow(stop)
             except SyncdError as error:
                 self._heartbeat.stop()
                 self._opened = False
                 self.status = "refused" if isinstance(error, Misconfigured) else "unreachable"
+                self.tried = True
                 with contextlib.suppress(Unavailable):  # it may be the ledger itself that cannot be written
                     self._remember(error)
                 log.error("target " + self.status, target=self.settings.name, reason=str(error))  # noqa: TRY400
-                stop.wait(self._pause * random.uniform(0.7, 1.3))  # noqa: S311 - jitter
+                pause = self._pause * random.uniform(0.7, 1.3)  # noqa: S311 - jitter
+                self.pulse.beat(resting=pause)
+                stop.wait(pause)
                 self._pause = min(self._pause * 2, LONGEST_PAUSE)
         self.status = "stopped"
 
     def _follow(self, stop: threading.Event) -> None:
         while not stop.is_set() and self._lease.remaining() > 0:
-            if self.lane.facts().paused:
-                self.status = "paused"
-                stop.wait(0.5)
-                continue
-            self.lane.retry_quarantine(now=time.time())
-            self.mirrors.follow()
-            if self.lane.take(1) or self.mirrors.is_due():
-                self.status = "catching up"
-                stop.wait(COALESCE_SECONDS)
-                self.pipeline.drain(
-                    lambda: self._lease.may_write() and not stop.is_set() and not self.lane.facts().paused
-                )
-            has_more = self._keep_up()
-            self._projects.refresh()
-            if time.monotonic() >= self._state_at and self._lease.may_write():
-                self.say()
+            self.pulse.beat()
+            is_paused = self.lane.facts().paused
+            has_more = not is_paused and self._work(stop)
+            self._say_in_time()
             self._remember(None)
-            self.status, self._pause = "current", SHORTEST_PAUSE
+            self.status, self._pause = "paused" if is_paused else "current", SHORTEST_PAUSE
             self.wake.wait(timeout=0 if has_more else min(0.25, self._claims_seconds))
             self.wake.clear()
+
+    def _work(self, stop: threading.Event) -> bool:
+        """Write what is due; True when the mirrors have more to do."""
+        self.lane.retry_quarantine(now=time.time())
+        self.mirrors.follow()
+        if self.lane.take(1) or self.mirrors.is_due():
+            self.status = "catching up"
+            stop.wait(COALESCE_SECONDS)
+            self.pipeline.drain(self._may_go_on, self._batch_settled)
+        has_more = self._keep_up()
+        self._projects.refresh()
+        return has_more
 
     def _keep_up(self) -> bool:
         """Look after the mirrors; True when that made work, which readers are told of before it is begun."""
@@ -203,6 +231,7 @@ class Lane:
 
     def _stand_by(self, stop: threading.Event) -> bool:
         while not stop.is_set():
+            self.pulse.beat()
             if self._take_lease():
                 return True
             if self.status != "standing by":
@@ -227,7 +256,7 @@ class Lane:
     def _connect(self, instance: str) -> None:
         self.target.open()
         claim_marker(self.target, instance)
-        self._opened = True
+        self._opened = self.tried = self.reached = True
 
     def _take_lease(self) -> bool:
         if not self._lease.take():
@@ -235,9 +264,9 @@ class Lane:
         self._journal.take_over()
         selection = self.lane.facts().selection
         if selection is None or self._lease.taken_over:
-            differing = reconcile(self.target, self.lane)
+            self.differing = reconcile(self.target, self.lane)
             self.mirrors.distrust()
-            log.info("target listed", target=self.settings.name, differing=differing)
+            log.info("target listed", target=self.settings.name, differing=self.differing)
         if selection != self.settings.selection:
             self.lane.dirty_everything()
         self.lane.keep(selection=self.settings.selection, state=last_claims(self.target))
@@ -247,7 +276,32 @@ class Lane:
     def _may_write(self) -> bool:
         return self._lease.may_write()
 
+    def _may_go_on(self) -> bool:
+        return self._lease.may_write() and not self._stopping.is_set() and not self.lane.facts().paused
+
+    def _batch_settled(self, _: int) -> None:
+        self._step()
+        self._say_in_time()  # there may be no end of batches for hours
+
+    def _say_in_time(self) -> None:
+        if time.monotonic() >= self._state_at and self._lease.may_write():
+            self.say()
+
+    def _step(self, _: object = None) -> None:
+        self.pulse.beat()
+
+    @property
+    def reached_now(self) -> bool:
+        """Whether the target answered last time it was asked."""
+        return self.reached and self.status not in ("unreachable", "refused")
+
+    @property
+    def leading(self) -> bool:
+        """Whether this process may write to the target now."""
+        return self._lease.remaining() > 0
+
     def _wait(self, seconds: float) -> bool:
+        self.pulse.beat(resting=seconds)
         return self._stopping.wait(seconds)
 
     def _remember(self, error: SyncdError | None) -> None:

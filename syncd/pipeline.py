@@ -39,6 +39,8 @@ class Totals:
     unchanged: int = 0
     rejected: int = 0
     conflicts: int = 0
+    held: int = 0
+    """Deletions that the brake stopped, each time it did."""
 
 
 class Pipeline:
@@ -204,6 +206,7 @@ class Pipeline:
         done.bytes += sum(f.size for f in result.stored if f.digest is not None)
         done.unchanged += plan.unchanged
         done.rejected += len(result.quarantined)
+        done.held += len(result.held)
         if plan.tasks():
             told = log.bind(target=self.planner.settings.name)
             told.info(

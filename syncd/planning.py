@@ -53,6 +53,8 @@ class Plan:
     """What the batch changes in mirrors."""
     rejected: list[tuple[int, int, str]] = field(default_factory=list)
     """(task, project, reason)."""
+    unsure: set[int] = field(default_factory=set)
+    """Tasks whose whole project the source does not see: gone or hidden, which only the operator can know."""
 
     def tasks(self) -> set[int]:
         return {*self.tokens, *self.held}
@@ -117,6 +119,8 @@ class Planner:
                     left.add((read.task, file.project))
             elif isinstance(read, Gone) or read.body is None or read.project not in selected:
                 leaving += [file] if file else []
+                if isinstance(read, Gone) and not read.sure:
+                    plan.unsure.add(read.task)
             else:
                 digest = self._compare(plan, read, read.body, file, can)
                 shown.append(Shown(read.task, read.project, read.body, digest))
@@ -192,7 +196,7 @@ class Planner:
             p for p, n in asking.items() if brake.holds(self._lane, p, n, max_delete_ratio=ratio, source_is_empty=empty)
         }
         for file in leaving:
-            if file.project in stopped and file.task not in released:
+            if (file.project in stopped or file.task in plan.unsure) and file.task not in released:
                 plan.held.append(file.task)
                 del plan.tokens[file.task]
             elif self.settings.deletes != "keep":

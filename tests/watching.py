@@ -20,6 +20,7 @@ class Remembered:
 
     def __init__(self) -> None:
         self._tokens: dict[int, bytes | None] = {}
+        self._projects: dict[int, int] = {}
         self._owners: dict[tuple[OwnerKind, int], int] = {}
 
     def keep(self, signals: Sequence[Signal], owners: Sequence[Owner] = ()) -> None:
@@ -28,6 +29,7 @@ class Remembered:
                 self._tokens.pop(signal.task, None)
             else:
                 self._tokens[signal.task] = signal.token
+                self._projects[signal.task] = signal.project
         for kind, row, task in owners:
             if task is None:
                 self._owners.pop((kind, row), None)
@@ -42,8 +44,18 @@ class Remembered:
         if self._tokens.get(read.task, b"") is None:
             self._tokens[read.task] = read.token
 
-    def tokens(self, first: int, last: int) -> Mapping[int, bytes | None]:
-        return {task: token for task, token in self._tokens.items() if first <= task <= last}
+    def tokens(self, first: int, last: int, *, project: int | None = None) -> Mapping[int, bytes | None]:
+        return {
+            task: token
+            for task, token in self._tokens.items()
+            if first <= task <= last and project in (None, self._projects[task])
+        }
+
+    def project(self, task: int) -> int | None:
+        return self._projects[task] if task in self._tokens else None
+
+    def seen_projects(self) -> Collection[int]:
+        return {self._projects[task] for task in self._tokens}
 
     def last_task(self) -> int:
         return max(self._tokens, default=0)

@@ -53,6 +53,32 @@ def backfill(target: Target = None, project: OfProject = None, config: ConfigFil
     _order(config, {"order": "backfill", "target": target, "project": project})
 
 
+@app.command("reload")
+def reload_configuration(config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Have the daemon follow the configuration file as it is now; targets whose settings are as before notice nothing.
+
+    The file is checked whole first: when it is wrong, the old one goes on, and the exit code is 2.
+    """
+    from syncd import control
+    from syncd.cli.loading import loaded
+    from syncd.errors import Misconfigured
+
+    state = loaded(config).root.state.path
+    answer = control.ask(state, {"order": "reload"})
+    if answer is None:
+        raise Misconfigured(f"no daemon runs on the ledger {state}; the next one reads the configuration as it is")
+    if "error" in answer:
+        raise Misconfigured(answer["error"])
+    changes = answer["reloaded"]
+    if as_json:
+        say_json(changes)
+        return
+    told = [f"{what} {', '.join(changes[what])}" for what in ("added", "removed", "changed") if changes[what]]
+    say("; ".join(["source changed"] * changes["source"] + told) or "nothing has changed")
+    if changes["at_next_start"]:
+        say(f"  {', '.join(changes['at_next_start'])}: takes effect at the next start")
+
+
 @quarantine.command("list")
 def list_quarantine(
     target: OfTarget = None, project: OfProject = None, config: ConfigFile = None, as_json: AsJson = False

@@ -50,7 +50,7 @@ class Ledger:
         self.path = path
         self._write = threading.RLock()
         self._local = threading.local()
-        self._readers: list[sqlite3.Connection] = []
+        self._readers: dict[threading.Thread, sqlite3.Connection] = {}
         self._lock_file: int | None = None
         self._claims: list[Claim] = []
         if read_only:
@@ -71,7 +71,7 @@ class Ledger:
 
     def close(self) -> None:
         with self._write:
-            for connection in (*self._readers, self._connection):
+            for connection in (*self._readers.values(), self._connection):
                 connection.close()
             self._readers.clear()
             if self._lock_file is not None:
@@ -96,12 +96,14 @@ class Ledger:
                 raise
 
     def reader(self) -> sqlite3.Connection:
-        """This thread's own connection for reading."""
+        """This thread's own connection for reading; those of threads that have ended are closed."""
         held: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if held is None:
             held = self._local.connection = self._connect(read_only=True)
             with self._write:
-                self._readers.append(held)
+                for ended in [thread for thread in self._readers if not thread.is_alive()]:
+                    self._readers.pop(ended).close()
+                self._readers[threading.current_thread()] = held
         return held
 
     @property
@@ -204,10 +206,16 @@ class Ledger:
 
     # --- memory (the source's view) ------------------------------------------------------------------------------
 
-    def tokens(self, first: int, last: int) -> Mapping[int, bytes | None]:
-        return dict(
-            self.reader().execute("SELECT task, token FROM seen WHERE task BETWEEN ? AND ?", (first, last)).fetchall()
-        )
+    def tokens(self, first: int, last: int, *, project: int | None = None) -> Mapping[int, bytes | None]:
+        sql = "SELECT task, token FROM seen WHERE task BETWEEN ?1 AND ?2" + (" AND project = ?3" if project else "")
+        return dict(self.reader().execute(sql, (first, last, project) if project else (first, last)).fetchall())
+
+    def project(self, task: int) -> int | None:
+        row = self.reader().execute("SELECT project FROM seen WHERE task = ?", (task,)).fetchone()
+        return row[0] if row else None
+
+    def seen_projects(self) -> Collection[int]:
+        return {row[0] for row in self.reader().execute("SELECT DISTINCT project FROM seen")}
 
     def owners(self, kind: OwnerKind, rows: Collection[int]) -> Mapping[int, int]:
         sql = f"SELECT row, task FROM owner_of_{kind} WHERE row IN (SELECT value FROM json_each(?))"

@@ -110,6 +110,12 @@ class LaneLedger:
         """Whether anything is due now, or in a moment because it was read too early."""
         return bool(self._due("1", (), 1, 9e18))
 
+    def waiting(self, projects: Collection[int] | None = None) -> tuple[int, int]:
+        """(due, held) of some projects, or of all."""
+        which = "1" if projects is None else f"project IN ({', '.join(str(p) for p in projects)})"
+        count, held = self._read(f"SELECT count(*), total(held) FROM dirty_{self.id} WHERE {which}")[0]
+        return count - int(held), int(held)
+
     def dirty_everything(self, *, project: int | None = None) -> int:
         """Look at every task there is, and at every file there is: a new lane, a changed shape, a rebuilt ledger.
 
@@ -252,11 +258,23 @@ class LaneLedger:
 
     def held(self) -> dict[int, int]:
         """Project → deletions that the brake holds."""
-        return dict(self._read(f"SELECT project, count(*) FROM dirty_{self.id} WHERE held = 1 GROUP BY project"))
+        return self._tally(1)
 
-    def quarantine(self) -> list[Quarantined]:
-        sql = f"SELECT task, project, reason, since, attempts FROM quarantine_{self.id} ORDER BY task"
-        return [Quarantined(*row) for row in self._read(sql)]
+    def due(self) -> int:
+        """How many tasks are due. Costs nothing, however many there are."""
+        return sum(self._tally(0).values())
+
+    def set_aside(self) -> int:
+        """How many tasks are set aside. Costs nothing, however many there are."""
+        return sum(self._tally(2).values())
+
+    def quarantine(self, limit: int = -1) -> list[Quarantined]:
+        """What is set aside, by task; only the first ones with a limit."""
+        sql = f"SELECT task, project, reason, since, attempts FROM quarantine_{self.id} ORDER BY task LIMIT ?"
+        return [Quarantined(*row) for row in self._read(sql, (limit,))]
+
+    def _tally(self, state: int) -> dict[int, int]:
+        return dict(self._read(f"SELECT project, tasks FROM tally_{self.id} WHERE state = ? AND tasks > 0", (state,)))
 
     # --- how far ------------------------------------------------------------------------------------------------
 

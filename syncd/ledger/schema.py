@@ -65,7 +65,22 @@ LANE = (
     "listed",
     "left",
     "rerender",
+    "tally",
 )
+
+
+def _tallied(table: str, state: str) -> tuple[str, str, str]:
+    """The triggers that keep `tally` true to a table; `state` is a row's, `{row}` stands for `old` or `new`."""
+    new, old = state.replace("{row}", "new"), state.replace("{row}", "old")
+    more = f"INSERT INTO tally_{{lane}} VALUES ({new}, new.project, 1) ON CONFLICT DO UPDATE SET tasks = tasks + 1;"
+    less = f"UPDATE tally_{{lane}} SET tasks = tasks - 1 WHERE state = {old} AND project = old.project;"
+    moved = f"{old} <> {new} OR old.project <> new.project"
+    return (
+        f"CREATE TRIGGER {table}_more AFTER INSERT ON {table} BEGIN {more} END",
+        f"CREATE TRIGGER {table}_less AFTER DELETE ON {table} BEGIN {less} END",
+        f"CREATE TRIGGER {table}_moved AFTER UPDATE ON {table} WHEN {moved} BEGIN {less} {more} END",
+    )
+
 
 LANE_TABLES = (
     # first, last: numbers of the batches that signalled the task. held: a deletion that the brake stopped;
@@ -98,6 +113,11 @@ LANE_TABLES = (
     # Tasks that mirrors are to render again; number as in `dirty`. Apart from `dirty`, so that no claim waits for them.
     "CREATE TABLE rerender_{lane} (task INTEGER PRIMARY KEY, project INTEGER NOT NULL, number INTEGER NOT NULL)",
     "CREATE INDEX rerender_of_{lane} ON rerender_{lane} (project)",
+    # How many tasks are due (0), held (1) or set aside (2), per project, kept by triggers: nobody ever counts them.
+    "CREATE TABLE tally_{lane} (state INTEGER NOT NULL, project INTEGER NOT NULL, tasks INTEGER NOT NULL, "
+    "PRIMARY KEY (state, project)) WITHOUT ROWID",
+    *_tallied("dirty_{lane}", "{row}.held"),
+    *_tallied("quarantine_{lane}", "2"),
 )
 
 RENDERED_TABLES = (

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Event
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -34,6 +34,9 @@ class Settings(BaseModel):
     """What every source is configured with; each adds its own keys. Unknown ones are refused by name."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    needs_instance: ClassVar[bool] = False
+    """Whether nothing in the source says which Label Studio it is, so that `instance` must."""
 
     projects: ProjectChoice = "all"
     poll_seconds: float = Field(default=0.5, gt=0)
@@ -82,6 +85,8 @@ class Gone:
 
     task: int
     token: bytes = b""
+    sure: bool = True
+    """False: its whole project is out of the source's sight, deleted or a right lost. Held until the operator allows it."""
 
 
 Read = TaskDocument | Gone | TaskRejected
@@ -90,8 +95,17 @@ Read = TaskDocument | Gone | TaskRejected
 class Memory(Protocol):
     """What the source signalled before: the ledger's side of a comparison by token."""
 
-    def tokens(self, first: int, last: int) -> Mapping[int, bytes | None]:
-        """Task → token last signalled, for ids first..last (both included). None: signalled without being looked at."""
+    def tokens(self, first: int, last: int, *, project: int | None = None) -> Mapping[int, bytes | None]:
+        """Task → token last signalled, for ids first..last (both included). None: signalled without being looked at.
+
+        With `project`, of the tasks that were last signalled in it.
+        """
+
+    def project(self, task: int) -> int | None:
+        """The project that a task was last signalled in; None when it has gone or never was."""
+
+    def seen_projects(self) -> Collection[int]:
+        """The projects that tasks were last signalled in."""
 
     def owners(self, kind: OwnerKind, rows: Collection[int]) -> Mapping[int, int]:
         """Row → task, for those of the rows that `Signals.owners` told of last, and that are not gone."""
@@ -142,6 +156,17 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Let go of connections. No call may follow."""
+
+
+@runtime_checkable
+class Hinted(Protocol):
+    """A source that wants to be told when somebody says that something has changed: it looks at once."""
+
+    def hint(self, tasks: Mapping[int, int], projects: Collection[int]) -> None:
+        """These tasks (with their projects) may have changed, and something in these projects. May be wrong or doubled.
+
+        To be called before the tasks are signalled: what the source keeps of them is forgotten.
+        """
 
 
 def chosen(choice: ProjectChoice, projects: Iterable[Project]) -> list[Project]:

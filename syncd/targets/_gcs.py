@@ -22,6 +22,7 @@ from syncd.targets import (
     Outcome,
     Piece,
     Refused,
+    Retention,
     Stored,
     Written,
 )
@@ -30,6 +31,7 @@ from syncd.targets._conditions import conditions_seen
 from syncd.targets._gcs_client import client_of, is_emulator, sign_in, who
 from syncd.targets._gcs_faults import RAISED, Place, answer_of, faults, unavailable
 from syncd.targets._gcs_policy import policy
+from syncd.targets._gcs_retention import retention
 from syncd.targets._gcs_segments import WAITS, Segments, Splice
 from syncd.targets._keys import key_fault
 from syncd.targets._probe import probe
@@ -92,6 +94,10 @@ class GCS:
             yield finding
         if lacking:
             yield Finding("least privilege", ok=True, detail=policy(self._settings.bucket, self._prefix))
+
+    def retention(self) -> Retention:
+        with self._faults("look at the bucket"):
+            return retention(self._bucket)
 
     # --- writing --------------------------------------------------------------------------------------------
 

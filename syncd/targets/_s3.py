@@ -23,6 +23,7 @@ from syncd.targets import (
     Outcome,
     Piece,
     Refused,
+    Retention,
     Stored,
     Written,
 )
@@ -36,6 +37,7 @@ from syncd.targets._probe import probe, sample
 from syncd.targets._s3_clients import CONNECTIONS
 from syncd.targets._s3_faults import RAISED, Answer, answer_of, fault, faults
 from syncd.targets._s3_policy import policy
+from syncd.targets._s3_retention import retention
 from syncd.targets._s3_signed_in import SignedIn
 from syncd.targets._s3_splice import clear_abandoned, copies_ranges, upload
 from syncd.targets.s3 import Settings
@@ -93,6 +95,10 @@ class S3:
             yield finding
         if lacking:
             yield Finding("least privilege", ok=True, detail=policy(self._bucket, self._prefix))
+
+    def retention(self) -> Retention:
+        with self._faults("look at the bucket"):
+            return retention(self._signed.clients, self._bucket, self._prefix)
 
     # --- writing --------------------------------------------------------------------------------------------
 

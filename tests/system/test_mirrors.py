@@ -127,7 +127,7 @@ def test_a_format_that_does_not_apply_is_left_out_with_the_reason(deployment: De
     shown = {mirror["folder"]: mirror["reason"] for mirror in deployment.status()["targets"]["out"]["mirrors"]}
     assert shown["1/yolo/"] is None
     assert "on images" in shown["3/yolo/"]
-    assert "3/yolo/: left out" in deployment.command("status").stdout
+    assert "yolo of project 3: left out" in deployment.command("status").stdout
 
 
 def test_a_task_that_a_format_cannot_hold_leaves_that_mirror_alone(deployment: Deployment) -> None:

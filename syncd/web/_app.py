@@ -1,0 +1,45 @@
+"""All groups of routes as one ASGI application; errors become one line of JSON that says what and why."""
+
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from syncd.errors import SyncdError, Unavailable
+from syncd.web import Site, groups
+from syncd.web._access import Access
+
+log = structlog.get_logger()
+
+
+def application(site: Site) -> Starlette:
+    """What the server serves."""
+    routes: list[Route] = []
+    unguarded: set[str] = set()
+    for group in groups():
+        made = group.routes(site)
+        routes += made
+        if getattr(group, "OPEN", False):
+            unguarded.update(route.path for route in made)
+    return Starlette(
+        routes=routes,
+        middleware=[Middleware(Access, site=site, unguarded=frozenset(unguarded))],
+        exception_handlers={HTTPException: _refused, SyncdError: _failed, Exception: _fault},
+    )
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    said = error if isinstance(error, HTTPException) else HTTPException(500)
+    return JSONResponse({"detail": said.detail}, said.status_code, said.headers)
+
+
+async def _failed(_: Request, error: Exception) -> Response:
+    return JSONResponse({"detail": str(error)}, 503 if isinstance(error, Unavailable) else 400)
+
+
+async def _fault(request: Request, error: Exception) -> Response:
+    log.error("request failed", path=request.url.path, exc_info=error)
+    return JSONResponse({"detail": "a fault of syncd's own; its log has the details"}, 500)
