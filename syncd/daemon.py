@@ -155,10 +155,11 @@ class Daemon:
             try:
                 self._pulse.beat()
                 a.instance()
+                position = None if self._sweep_again.is_set() else a.ledger.fact("position")
                 self._sweep_again.clear()
                 if stop.is_set():
                     return
-                for batch in a.source.watch(a.ledger, a.ledger.fact("position"), self._sweep_again):
+                for batch in a.source.watch(a.ledger, position, self._sweep_again):
                     if a.record(batch):
                         fault_point("signals recorded")
                         for lane in a.lanes:
