@@ -32,13 +32,9 @@ SYNCD = str(Path(sys.executable).parent / "syncd")
 def main() -> None:
     tasks = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
     with tempfile.TemporaryDirectory(prefix="syncd-bench-", dir=".") as folder:
-        place = Path(folder).resolve()
-        database = grown(place / "db.sqlite3", tasks)
-        (place / "syncd.yaml").write_text(
-            f"source: {{type: sqlite, path: {database}}}\n"
-            f"targets: [{{name: out, type: local, path: {place}/out}}]\n"
-            f"state: {{path: {place}/syncd.db}}\nlog: {{level: warning}}\n"
-        )
+        place, beside = Path(folder, "first").resolve(), Path(folder, "second").resolve()
+        database = grown(Path(folder, "db.sqlite3").resolve(), tasks)
+        configured(place, database)
         read = bare_read(database)
         write = bare_write(place / "bare", min(tasks, 20_000))
         first, memory = timed_sync(place)
@@ -51,11 +47,25 @@ def main() -> None:
         with daemon(place) as process:
             say("idle CPU", f"{idle_cpu(process):.1%} of a core")
             report("commit to file, 50 changes/s", latencies(database, place / "out", 50, 20))
+        configured(beside, database)
+        with daemon(beside, wait=False):
+            held_up = latencies(database, beside / "out", 50, 10, small=True)
+        report("the same, another project loading", held_up)
         quiet = commit_times(database, 500)
         with sweeping(place):
             swept = commit_times(database, 500)
         p99 = [statistics.quantiles(times, n=100)[98] * 1000 for times in (quiet, swept)]
         say("a writer's commit, p99", f"{p99[0]:.1f} ms alone, {p99[1]:.1f} ms while syncd sweeps")
+
+
+def configured(place: Path, database: Path) -> None:
+    """A folder with a configuration, a ledger and a target of its own."""
+    place.mkdir()
+    (place / "syncd.yaml").write_text(
+        f"source: {{type: sqlite, path: {database}}}\n"
+        f"targets: [{{name: out, type: local, path: {place}/out}}]\n"
+        f"state: {{path: {place}/syncd.db}}\nlog: {{level: warning}}\n"
+    )
 
 
 def say(what: str, figure: str) -> None:
@@ -106,10 +116,13 @@ def timed_sync(place: Path) -> tuple[float, int]:
 
 
 @contextlib.contextmanager
-def daemon(place: Path) -> Iterator[psutil.Process]:
-    """`syncd run`, once it is true."""
+def daemon(place: Path, *, wait: bool = True) -> Iterator[psutil.Process]:
+    """`syncd run`, once it is true, or at least once it writes."""
     process = psutil.Popen([SYNCD, "run", "-c", str(place / "syncd.yaml")])
-    subprocess.run([SYNCD, "wait", "-c", str(place / "syncd.yaml"), "--timeout", "120"], check=True)
+    if wait:
+        subprocess.run([SYNCD, "wait", "-c", str(place / "syncd.yaml"), "--timeout", "120"], check=True)
+    while not (place / "out" / "_syncd" / "state.json").exists():
+        time.sleep(0.05)
     try:
         yield process
     finally:
@@ -124,13 +137,15 @@ def idle_cpu(process: psutil.Process, seconds: float = 20) -> float:
     return (sum(process.cpu_times()[:2]) - before) / (time.monotonic() - began)
 
 
-def latencies(database: Path, out: Path, per_second: int, seconds: float) -> list[float]:
-    """Seconds from a commit, made as Label Studio makes it, to the file that shows it."""
+def latencies(database: Path, out: Path, per_second: int, seconds: float, *, small: bool = False) -> list[float]:
+    """Seconds from a commit, made as Label Studio makes it, to the file that shows it; of small projects only, if asked."""
     db = sqlite3.connect(database, timeout=30)
-    tasks = [
-        row[0]
-        for row in db.execute("SELECT task_id FROM task_completion GROUP BY task_id ORDER BY random() LIMIT 2000")
-    ]
+    few = "(SELECT project_id FROM task GROUP BY project_id HAVING count(*) < 100)"
+    sql = (
+        f"SELECT id FROM task WHERE {f'project_id IN {few}' if small else '1'} AND id IN "
+        "(SELECT task_id FROM task_completion) ORDER BY random() LIMIT 2000"
+    )
+    tasks = [row[0] for row in db.execute(sql)]
     waiting: dict[Path, tuple[bytes, float]] = {}
     found: list[float] = []
     done = threading.Event()

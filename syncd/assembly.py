@@ -1,44 +1,62 @@
 """Puts the parts together as a configuration says: one source, one ledger, a lane per target."""
 
 import contextlib
+import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from syncd import sources, targets
-from syncd.config import Config, load
+from syncd.config import Config, TargetPart, load
 from syncd.errors import Misconfigured
 from syncd.lane import Lane
 from syncd.lanesettings import Rate
 from syncd.ledger import Ledger
-from syncd.sources import Source
+from syncd.sources import Signals, Source
 from syncd.targets import Target
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Assembly:
-    """Everything one process works with."""
+    """Everything one process works with. A reload puts other parts in their place."""
 
     config: Config
     source: Source
     ledger: Ledger
     lanes: tuple[Lane, ...]
+    changing: threading.Lock = field(default_factory=threading.Lock)
+    """Held while signals are recorded, and while lanes come and go: a new lane misses none."""
 
     def instance(self) -> str:
         """The name of this Label Studio: the configured one, else from its content.
 
         Raises Misconfigured when the ledger knows another one: then nothing is written nor deleted.
         """
-        instance = self.config.root.instance or self.source.identity()
-        known = self.ledger.fact("instance")
-        if known is None:
-            self.ledger.keep_fact("instance", instance)
-        elif known != instance:
-            raise Misconfigured(
-                f"{self.source.where} is another Label Studio ({instance}) than the one this ledger knows ({known}). Nothing "
-                f"is written or deleted. Give it its own `state.path` and prefixes, or set `instance: {known}` if it is the same"
-            )
-        return instance
+        return instance_of(self.config, self.source, self.ledger)
+
+    def record(self, batch: Signals) -> bool:
+        """Make a batch of signals durable for every lane; True when it brought anything."""
+        with self.changing:
+            return self.ledger.record(batch, [lane.lane.id for lane in self.lanes])
+
+    def close(self) -> None:
+        for lane in self.lanes:
+            lane.close()
+        self.source.close()
+
+
+def instance_of(config: Config, source: Source, ledger: Ledger) -> str:
+    """See `Assembly.instance`."""
+    instance = config.root.instance or source.identity()
+    known = ledger.fact("instance")
+    if known is None:
+        ledger.keep_fact("instance", instance)
+    elif known != instance:
+        raise Misconfigured(
+            f"{source.where} is another Label Studio ({instance}) than the one this ledger knows ({known}). Nothing "
+            f"is written or deleted. Give it its own `state.path` and prefixes, or set `instance: {known}` if it is the same"
+        )
+    return instance
 
 
 @contextlib.contextmanager
@@ -47,30 +65,37 @@ def assembled(config: Config) -> Iterator[Assembly]:
     with contextlib.ExitStack() as stack:
         ledger = Ledger(config.root.state.path)
         stack.callback(ledger.close)
-        source = sources.make(config.source_type, config.source)
-        stack.callback(source.close)
-        lanes = []
+        assembly = Assembly(config, sources.make(config.source_type, config.source), ledger, ())
+        stack.callback(assembly.close)
         for part in config.targets:
-            lane = Lane(
-                part.lane(config.root.documents),
-                source=source,
-                make=partial(_made, config, part.config.name),
-                ledger=ledger,
-                rate=Rate(part.config.rate.requests_per_second, part.config.rate.bytes_per_second),
-                claims_seconds=part.config.claims_seconds,
-                journal_days=part.config.journal_days,
-            )
-            stack.callback(lane.close)
-            lanes.append(lane)
-        ledger.drop_lanes_except([lane.settings.name for lane in lanes])
-        yield Assembly(config, source, ledger, tuple(lanes))
+            assembly.lanes += (lane_of(part, config, assembly.source, ledger),)
+        ledger.drop_lanes_except([lane.settings.name for lane in assembly.lanes])
+        yield assembly
 
 
-def _made(config: Config, name: str) -> Target:
-    """The target, with its settings and secret files as they are now; as they were while the file is being edited."""
+def lane_of(part: TargetPart, config: Config, source: Source, ledger: Ledger) -> Lane:
+    """One target's lane, not yet connected."""
+    everyones = tuple(mirror.settings for one in config.targets for mirror in one.config.mirrors)
+    return Lane(
+        part.lane(config.root.documents),
+        source=source,
+        make=partial(_made, config, part),
+        ledger=ledger,
+        everyones=everyones,
+        rate=Rate(part.config.rate.requests_per_second, part.config.rate.bytes_per_second),
+        claims_seconds=part.config.claims_seconds,
+        journal_days=part.config.journal_days,
+    )
+
+
+def _made(config: Config, part: TargetPart) -> Target:
+    """The target, with secrets as their files hold them now. Any other change of the configuration waits for a reload."""
+    target = targets.make(part.config.type, part.settings)
     try:
-        parts = load(config.path).targets
+        now = next((p for p in load(config.path).targets if p.config.name == part.config.name), part)
     except Misconfigured:
-        parts = config.targets
-    part = next(p for p in (*parts, *config.targets) if p.config.name == name)
-    return targets.make(part.config.type, part.settings)
+        return target
+    if now.settings == part.settings or now.config.type != part.config.type:
+        return target
+    fresh = targets.make(now.config.type, now.settings)
+    return fresh if fresh.where == target.where else target

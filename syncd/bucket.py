@@ -8,7 +8,8 @@ import orjson
 from syncd.errors import Misconfigured, Unavailable
 from syncd.layout import LAYOUT_VERSION, MARKER, STATE, project_key, project_of_key, task_of_key
 from syncd.ledger import Ledger
-from syncd.ledger.lane import LaneLedger
+from syncd.ledger.lane import LaneLedger, ProjectFile
+from syncd.ledger.registries import Registry, adopt, registry_of
 from syncd.ledger.settle import File, Line
 from syncd.model import Project
 from syncd.targets import Deleted, Object, Refused, Stored, Target, Written
@@ -58,8 +59,15 @@ def reconcile(target: Target, lane: LaneLedger) -> int:
 
     differing = lane.reconcile(files())
     there = {project: target.get(project_key(project)) for project in projects}
-    lane.reconcile_published({p: sha256(found.body).digest() for p, found in there.items() if found and found.body})
+    lane.reconcile_published({p: _adopted(lane.ledger, p, found) for p, found in there.items() if found})
     return differing
+
+
+def _adopted(ledger: Ledger, project: int, found: Stored) -> ProjectFile:
+    """A project.json as it was found; its registry is taken over, or contradicts ours."""
+    body = found.body or b""
+    conflicts = adopt(ledger, project, registry_in(body))
+    return ProjectFile(sha256(body).digest(), found.etag, "; ".join(conflicts[:3]) or None)
 
 
 def last_claims(target: Target) -> str | None:
@@ -79,9 +87,11 @@ class ProjectFiles:
         self._target = target
         self._ledger = ledger
         self._lane = lane
+        self._level: dict[int, tuple[Project, int]] = {}
+        """Project → what its file was last made from."""
 
     def announce(self, projects: Collection[int]) -> None:
-        """Before the first task object of a project: its project.json."""
+        """Before anything else is written for a project: its project.json, which tells what its class numbers mean."""
         known = self._ledger.projects()
         published = self._lane.published()
         for project in projects:
@@ -91,25 +101,39 @@ class ProjectFiles:
     def refresh(self) -> None:
         """Follow renamed and reconfigured projects; drop the file of those whose last task file went."""
         known, counts = self._ledger.projects(), self._lane.counts()
-        for project, digest in self._lane.published().items():
+        for project, file in self._lane.published().items():
             if not counts.get(project):
                 self._drop(project)
             elif project in known:
-                self._put(known[project], digest)
+                self._put(known[project], file)
 
-    def _put(self, project: Project, before: bytes | None) -> None:
-        body = project_body(project)
-        digest = sha256(body).digest()
-        if digest == before:
+    def _put(self, project: Project, before: ProjectFile | None) -> None:
+        level = (project, self._ledger.registries_at[project.id])
+        if before is not None and (before.conflict is not None or self._level.get(project.id) == level):
             return
-        key = project_key(project.id)
-        answer = next(
-            iter(self._target.put_many([Object(key, body, _digest(body), source_version=project.updated_at)]))
-        )
+        body = project_body(project, registry_of(self._ledger, project.id))
+        digest = sha256(body).digest()
+        if before is None or digest != before.digest:
+            answer = self._store(project, body, before)
+            line = Line("put", "project", answer.key, project.id, None, digest, answer.etag, project.updated_at)
+            self._lane.keep_published(project.id, ProjectFile(digest, answer.etag), line)
+        self._level[project.id] = level
+
+    def _store(self, project: Project, body: bytes, before: ProjectFile | None) -> Written:
+        """Replaces the version that is known, and no other one: somebody else's may have other numbers in it."""
+        can, key = self._target.capabilities, project_key(project.id)
+        etag = before.etag if before and can.if_match else None
+        absent = before is None and can.create_if_absent
+        stored = Object(key, body, _digest(body), source_version=project.updated_at, if_match=etag, if_absent=absent)
+        answer = next(iter(self._target.put_many([stored])))
+        if isinstance(answer, Refused):
+            found = self._target.get(key)
+            if found is not None and found.body == body:
+                return Written(key, found.etag)
+            self._lane.keep_published(project.id, _adopted(self._ledger, project.id, found) if found else None)
         if not isinstance(answer, Written):
             raise Unavailable(f"{key} cannot be stored in {self._target.where}: {answer}")
-        line = Line("put", "project", key, project.id, None, digest, answer.etag, project.updated_at)
-        self._lane.keep_published(project.id, digest, line)
+        return answer
 
     def _drop(self, project: int) -> None:
         key = project_key(project)
@@ -118,18 +142,29 @@ class ProjectFiles:
             self._lane.keep_published(project, None, Line("delete", "project", key, project))
 
 
-def project_body(project: Project) -> bytes:
-    """`project.json`. Class numbers and columns are published once a registry of this project exists."""
+def project_body(project: Project, registry: Registry) -> bytes:
+    """`project.json`. `columns` are those of each table, by format with its options; class numbers are everybody's."""
     return orjson.dumps(
         {
             "id": project.id,
             "title": project.title,
             "label_config": project.label_config,
-            "classes": [],
-            "columns": None,
+            "classes": [{"id": number, "name": name} for name, number in registry.classes.items()],
+            "columns": registry.columns or None,
             "updated_at": project.updated_at,
         }
     )
+
+
+def registry_in(body: bytes) -> Registry:
+    """The registry that a project.json tells; empty when it is none."""
+    try:
+        says = orjson.loads(body)
+        classes = {str(entry["name"]): int(entry["id"]) for entry in says["classes"]}
+        columns = {str(name): tuple(map(str, listed)) for name, listed in (says["columns"] or {}).items()}
+    except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError, ValueError):
+        return Registry()
+    return Registry(classes, columns)
 
 
 def _digest(body: bytes) -> str:

@@ -1,13 +1,18 @@
 """`syncd check`: tries for real what the daemon will need, and names the right that is missing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
 
 from syncd import sources, targets
 from syncd.config import Config, TargetPart
 from syncd.errors import SyncdError
 from syncd.filesystem import filesystem_of, is_network
+from syncd.labelstudio.storages import Storage
 from syncd.sources import chosen
 from syncd.targets import Finding
+from syncd.upkeep import upkeep_known_to
 
 
 def check_all(config: Config) -> Iterator[tuple[str, Finding]]:
@@ -16,7 +21,7 @@ def check_all(config: Config) -> Iterator[tuple[str, Finding]]:
     yield "ledger", _ledger(config)
     yield from _source(config)
     for part in config.targets:
-        yield from _target(part)
+        yield from _target(part, config.root.state.path)
 
 
 def _ledger(config: Config) -> Finding:
@@ -35,6 +40,7 @@ def _source(config: Config) -> Iterator[tuple[str, Finding]]:
         yield "source", Finding("identity", True, config.root.instance or source.identity())
         for finding in source.check():
             yield "source", finding
+        yield from _apart(config.targets, source.storages())
         projects = source.projects()
         for name, choice in (
             ("source", config.source.projects),
@@ -52,7 +58,31 @@ def _source(config: Config) -> Iterator[tuple[str, Finding]]:
         source.close()
 
 
-def _target(part: TargetPart) -> Iterator[tuple[str, Finding]]:
+def _apart(parts: Sequence[TargetPart], imports: Sequence[Storage]) -> Iterator[tuple[str, Finding]]:
+    """Whether the targets keep away from where Label Studio imports from: else our files would come back as tasks."""
+    for part in parts:
+        near = next((storage for storage in imports if _overlaps(storage, part)), None)
+        if near is not None:
+            detail = (
+                f"Label Studio's source storage {near.title!r} of project {near.project} imports from there, and would take "
+                "syncd's files for tasks; give the target a prefix outside of it"
+            )
+            yield part.config.name, Finding("apart from source storages", False, detail)
+        elif imports:
+            yield part.config.name, Finding("apart from source storages", True, f"{len(imports)} looked at")
+
+
+def _overlaps(storage: Storage, part: TargetPart) -> bool:
+    try:
+        theirs = targets.settings_of(storage.type).model_validate({"type": storage.type, **storage.settings}).place()
+    except ValidationError:
+        return False  # it names no place that a target could have
+    ours = part.settings.place()
+    shared = min(len(ours), len(theirs))
+    return ours[:shared] == theirs[:shared]
+
+
+def _target(part: TargetPart, state: Path) -> Iterator[tuple[str, Finding]]:
     name = part.config.name
     target = targets.make(part.config.type, part.settings)
     try:
@@ -61,6 +91,10 @@ def _target(part: TargetPart) -> Iterator[tuple[str, Finding]]:
             yield name, finding
         for note in target.capabilities.notes:
             yield name, Finding("note", True, note)
+        kept = upkeep_known_to(state, part, target)
+        if kept.warning:
+            is_known = kept.retention.days is not None
+            yield name, Finding("what the bucket keeps", not is_known, kept.warning, warning=True)
     except SyncdError as error:
         yield name, Finding("reach", False, str(error))
     finally:

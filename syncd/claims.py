@@ -12,12 +12,22 @@ from syncd.faults import fault_point
 from syncd.layout import QUARANTINE, STATE
 from syncd.ledger import Ledger
 from syncd.ledger.lane import LaneLedger, Owed
+from syncd.ledger.mirrors import Kept, MirrorLedger
 from syncd.targets import Object, Target, Written
 
 
 def iso(when: datetime | None) -> str | None:
     """UTC, milliseconds, `Z`."""
     return None if when is None else when.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def iso_now() -> str | None:
+    return iso(datetime.now(UTC))
+
+
+def lag_seconds(synced: str | None) -> float | None:
+    """How long ago a claimed time was; None when nothing is claimed yet."""
+    return round((datetime.now(UTC) - datetime.fromisoformat(synced)).total_seconds(), 1) if synced else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +41,8 @@ class Claims:
 def claims_of(ledger: Ledger, lane: LaneLedger) -> Claims:
     """What holds now. Take it *before* flushing the journal, store it after: then no claim runs ahead of its lines."""
     owed, counts, held, set_aside = lane.owed(), lane.counts(), lane.held(), lane.quarantine()
+    rows = MirrorLedger(ledger, lane.id)
+    mirrors = [kept for kept in rows.mirrors() if kept.is_there]
     last = orjson.loads(lane.facts().state or "{}")
     synced, swept = _forward(ledger, owed.oldest, last)
     now = datetime.now(UTC)
@@ -43,6 +55,9 @@ def claims_of(ledger: Ledger, lane: LaneLedger) -> Claims:
         }
         for project in sorted({*ledger.projects(), *counts, *held})
     }
+    for kept in mirrors:
+        if str(kept.project) in projects:
+            projects[str(kept.project)]["mirrors"][kept.name] = _mirror_claims(kept, rows, projects, last)
     state = {
         "synced_through": synced,
         "swept_through": swept,
@@ -65,7 +80,18 @@ def claims_of(ledger: Ledger, lane: LaneLedger) -> Claims:
         }
         for q in set_aside
     ]
+    aside += [
+        {"task": task, "project": kept.project, "mirror": kept.name, "reason": reason}
+        for kept in mirrors
+        for task, reason in rows.aside(kept.id)
+    ]
     return Claims(state, aside)
+
+
+def synced_of(ledger: Ledger, lane: LaneLedger, project: int) -> str | None:
+    """How far a project's task files are true now."""
+    owed, last = lane.owed(), orjson.loads(lane.facts().state or "{}")
+    return _project_synced(ledger, owed, project, last, _forward(ledger, owed.oldest, last)[0])
 
 
 def store_claims(claims: Claims, target: Target, lane: LaneLedger, journal_seq: int, quarantine_before: bytes) -> bytes:
@@ -99,3 +125,16 @@ def _project_synced(ledger: Ledger, owed: Owed, project: int, last: dict[str, An
     synced = iso(ledger.claims(oldest)[0])
     before = last.get("projects", {}).get(str(project), {}).get("synced_through")
     return max(filter(None, (synced, before, overall)), default=None)
+
+
+def _mirror_claims(kept: Kept, rows: MirrorLedger, projects: dict[str, Any], last: dict[str, Any]) -> dict[str, Any]:
+    """One mirror's part of state.json: as true as its project's tasks, unless something waits to be published."""
+    project = str(kept.project)
+    through = kept.synced if kept.is_behind else projects[project]["synced_through"]
+    before = last.get("projects", {}).get(project, {}).get("mirrors", {}).get(kept.name, {}).get("synced_through")
+    return {
+        "synced_through": max(filter(None, (through, before)), default=None),
+        "etag": kept.etag or None,
+        "quarantined": rows.aside_count(kept.id),
+        "rebuilding": kept.rebuilding is not None and kept.own_files,
+    }

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from syncd import sources, targets
+from syncd import formats, sources, targets
 from syncd.configfile import Place, Tree, read_tree
 from syncd.errors import Misconfigured
 from syncd.lanesettings import Deletes, LaneSettings
 from syncd.layout import Layout
+from syncd.mirrors.settings import MirrorSettings
 from syncd.model import DocumentShape
 from syncd.sources import ProjectChoice
 from syncd.words import did_you_mean
@@ -54,7 +55,7 @@ class Rate(Strict):
 
 
 class Mirror(Strict):
-    """A converted format kept alongside."""
+    """A converted format kept alongside. `options` are the format's own."""
 
     format: str
     name: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9_-]*$")
@@ -62,9 +63,50 @@ class Mirror(Strict):
     projects: ProjectChoice = "all"
     options: dict[str, Any] = Field(default_factory=dict)
 
+    @field_validator("format")
+    @classmethod
+    def _is_mirrored(cls, value: str) -> str:
+        try:
+            kind = formats.find(value)
+        except Misconfigured as error:
+            raise ValueError(str(error)) from error
+        if not kind.mirrors:
+            raise ValueError(f"{kind.name} is for export and convert only: mirrors copy no media")
+        return kind.name
+
+    @field_validator("name")
+    @classmethod
+    def _is_free(cls, value: str | None) -> str | None:
+        if value == "tasks":
+            raise ValueError("the folder tasks/ holds the task files; choose another name")
+        return value
+
+    @model_validator(mode="after")
+    def _has_known_options(self) -> "Mirror":
+        kind = formats.find(self.format)
+        fields = kind.Options.model_fields
+        for key in self.options:
+            if key not in fields:
+                there = f"it has {', '.join(fields)}" if fields else "it has none"
+                raise ValueError(f"{kind.name} has no option {key!r}{did_you_mean(key, fields) or f'; {there}'}")
+        try:
+            kind.Options.model_validate(self.options)
+        except ValidationError as error:
+            detail = error.errors(include_url=False)[0]
+            key = str(detail["loc"][0])
+            raise ValueError(f"option {key}={self.options[key]!r}: {detail['msg']}") from error
+        return self
+
     @property
     def folder(self) -> str:
         return self.name or self.format.lower()
+
+    @property
+    def settings(self) -> MirrorSettings:
+        kind = formats.find(self.format)
+        options = kind.Options.model_validate(self.options)
+        policy = self.annotations or kind.default_policy
+        return MirrorSettings(self.folder, kind.name, options, policy, self.projects)
 
 
 def _mirror(value: object) -> object:
@@ -119,6 +161,7 @@ class Root(Strict):
     http: Http | None = None
     log: Log = Log()
     shutdown_seconds: float = Field(default=25, gt=0)
+    hung_seconds: float = Field(default=300, gt=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +174,14 @@ class TargetPart:
     def lane(self, documents: Documents) -> LaneSettings:
         c = self.config
         return LaneSettings(
-            c.name, (c.documents or documents).shape, c.projects, c.layout, c.deletes, c.max_delete_ratio
+            c.name,
+            (c.documents or documents).shape,
+            c.projects,
+            c.layout,
+            c.deletes,
+            c.max_delete_ratio,
+            tuple(mirror.settings for mirror in c.mirrors),
+            c.publish_seconds,
         )
 
 
@@ -167,6 +217,11 @@ def load(path: Path) -> Config:
     root = _checked(Root, tree.value, tree, ())
     source_type = _type_of(root.source, sources.available(), tree, ("source",))
     source = _checked(sources.settings_of(source_type), root.source, tree, ("source",))
+    if source.needs_instance and root.instance is None:
+        raise Misconfigured(
+            f"{tree.at(('source', 'type'))}: instance: is missing; {source_type} do not say which Label Studio they come from: "
+            "give it a name, `instance: prod` say"
+        )
     parts = []
     for n, raw in enumerate(root.targets):
         place: Place = ("targets", n)

@@ -1,31 +1,44 @@
 """The daemon: one thread follows the source, one thread per lane writes, and a control socket takes orders.
 
 A batch of signals counts when the ledger has it; only then is the source asked for the next one. SIGTERM and SIGINT drain and
-end with exit code 0; a second one stops at once.
+end with exit code 0; a second one stops at once. SIGHUP follows a changed configuration.
 """
 
 import os
 import signal
+import sqlite3
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from types import FrameType
 from typing import Any
 
 import structlog
 
-from syncd import __version__, control
-from syncd.assembly import Assembly
+from syncd import __version__, control, logs
+from syncd.assembly import Assembly, lane_of
+from syncd.claims import iso_now
+from syncd.config import Config, load
 from syncd.control import Order
 from syncd.errors import SyncdError
 from syncd.faults import fault_point
+from syncd.health import Health, hung_loops, trouble_of, waiting_for
+from syncd.lane import Lane
+from syncd.logs import Masked
+from syncd.onepass import left_over, numbers_of
+from syncd.pulse import Pulse
+from syncd.rates import SAMPLE_SECONDS
+from syncd.reloading import Changes, changes_of, in_force, source_of
+from syncd.running import Running
 from syncd.status import status_of
 from syncd.steering import set_aside, steer
 
 log = structlog.get_logger()
 
 LONGEST_PAUSE = 30.0
+AWAY = ("paused", "unreachable", "refused", "standing by")
+"""States of a lane that nobody waits for."""
 
 
 class Daemon:
@@ -34,9 +47,24 @@ class Daemon:
     def __init__(self, assembly: Assembly) -> None:
         self._assembly = assembly
         self._stop = threading.Event()
+        self._called = threading.Event()
+        """Set by signals: to end, or to follow a changed configuration."""
         self._sweep_again = threading.Event()
+        self._source: Running | None = None
+        self._lanes: dict[str, Running] = {}
+        self._reloading = threading.Lock()
+        self._configuration = _as_loaded(assembly.config)
         self._source_error: str | None = None
+        self._source_read = False
+        self.configured_at = time.time()
+        self._pulse = Pulse()
+        self._masked = Masked(assembly.config.secrets)
         self._died: str | None = None
+
+    @property
+    def assembly(self) -> Assembly:
+        """What runs."""
+        return self._assembly
 
     def run(self) -> None:
         """Blocks until SIGTERM or SIGINT; what is in hand is finished within `shutdown_seconds`.
@@ -44,26 +72,53 @@ class Daemon:
         Raises SyncdError when one of its threads fails by a fault of syncd's own: a daemon that only looks alive helps nobody.
         """
         a = self._assembly
-        threads = [threading.Thread(target=self._follow_source, name="source", daemon=True)]
-        threads += [
-            threading.Thread(target=lane.run, args=(self._stop, self._instance), name=lane.settings.name, daemon=True)
-            for lane in a.lanes
-        ]
-        with self._signals(), control.serve(a.config.root.state.path, self._order):
+        with self._signals(), control.serve(a.config.root.state.path, self.order), self._served():
             log.info(
                 "started", version=__version__, source=a.source.where, targets=[lane.target.where for lane in a.lanes]
             )
-            for thread in threads:
-                thread.start()
-            self._stop.wait()
+            self._start_source()
+            for lane in a.lanes:
+                self._start_lane(lane)
+            self._sample()
+            while not self._stop.is_set():
+                if self._called.wait(SAMPLE_SECONDS) and not self._stop.is_set():
+                    self._called.clear()
+                    self._reload_or_say_why_not()
+                self._sample()
             log.info("stopping")
-            self._drain(threads)
+            self._drain()
         log.info("stopped")
         if self._died is not None:
             raise SyncdError(
                 f"the part of syncd called {self._died} failed, by a fault of its own: the log has the details, please "
                 "report them. Nothing is lost; start syncd again"
             )
+
+    def _sample(self) -> None:
+        with suppress(sqlite3.Error):  # a ledger that cannot be read for a moment leaves a gap in the charts
+            for lane in self._assembly.lanes:
+                lane.sample()
+
+    def _served(self) -> AbstractContextManager[None]:
+        """HTTP, when the configuration wants it; only then is the server imported."""
+        http = self._assembly.config.root.http
+        if http is None:
+            return nullcontext()
+        from syncd.web._server import served
+
+        return served(self, http)
+
+    def _start_source(self) -> None:
+        self._source = Running("source", self._follow_source, self._sweep_again.set)
+
+    def _start_lane(self, lane: Lane) -> None:
+        def work(stop: threading.Event) -> None:
+            lane.run(stop, self._assembly.instance)
+
+        self._lanes[lane.settings.name] = Running(lane.settings.name, work, lane.wake.set)
+
+    def _running(self) -> list[Running]:
+        return [*([self._source] if self._source else []), *self._lanes.values()]
 
     def _thread_failed(self, failure: threading.ExceptHookArgs) -> None:
         self._died = failure.thread.name if failure.thread else "?"
@@ -72,55 +127,120 @@ class Daemon:
 
     def _end(self) -> None:
         self._stop.set()
-        self._sweep_again.set()
-        for lane in self._assembly.lanes:
-            lane.wake.set()
+        for running in self._running():
+            running.end()
+        self._called.set()
 
-    def _drain(self, threads: list[threading.Thread]) -> None:
-        deadline = time.monotonic() + self._assembly.config.root.shutdown_seconds
-        for thread in threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-            if thread.is_alive():
-                log.warning("left unfinished", thread=thread.name)
-        for lane in self._assembly.lanes:
-            try:
-                lane.last_words()
-            except SyncdError as error:
-                log.warning("last state not stored", target=lane.settings.name, reason=str(error))
+    def _drain(self) -> None:
+        with self._reloading:
+            self._end()  # what a reload may have started meanwhile, too
+            deadline = time.monotonic() + self._assembly.config.root.shutdown_seconds
+            for running in self._running():
+                if not running.ended(deadline - time.monotonic()):
+                    log.warning("left unfinished", thread=running.name)
+            for lane in self._assembly.lanes:
+                _last_words(lane)
 
-    def _instance(self) -> str:
-        return self._assembly.instance()
-
-    def _follow_source(self) -> None:
+    def _follow_source(self, stop: threading.Event) -> None:
         a, pause = self._assembly, 0.5
-        numbers = [lane.lane.id for lane in a.lanes]
-        while not self._stop.is_set():
+        while not stop.is_set():
             try:
+                self._pulse.beat()
                 a.instance()
                 self._sweep_again.clear()
+                if stop.is_set():
+                    return
                 for batch in a.source.watch(a.ledger, a.ledger.fact("position"), self._sweep_again):
-                    if a.ledger.record(batch, numbers):
+                    if a.record(batch):
                         fault_point("signals recorded")
                         for lane in a.lanes:
                             lane.wake.set()
-                    self._source_error, pause = None, 0.5
-                    if self._stop.is_set():
+                    self._source_error, self._source_read, pause = None, True, 0.5
+                    self._pulse.beat()
+                    if stop.is_set():
                         return
             except SyncdError as error:
                 if str(error) != self._source_error:
                     log.error("source unreachable", source=a.source.where, reason=str(error))  # noqa: TRY400
                 self._source_error = str(error)
-                self._stop.wait(pause)
+                self._pulse.beat(resting=pause)
+                stop.wait(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
+
+    # --- another configuration -----------------------------------------------------------------------------------
+
+    def reload(self) -> Changes:
+        """Follow the configuration file as it is now; lanes whose settings are as before notice nothing.
+
+        Raises SyncdError before anything has changed, when the file is wrong or the new source is not there.
+        """
+        with self._reloading:
+            try:
+                new = load(self._assembly.config.path)
+                changes = changes_of(self._assembly.config, new)
+                source = source_of(self._assembly, new, changes)
+            except SyncdError as error:
+                self._configuration = {**self._configuration, "error": str(error)}
+                log.error("configuration not reloaded", reason=str(error))  # noqa: TRY400
+                raise
+            old = self._assembly.config
+            secrets = (*old.secrets, *new.secrets)
+            logs.configure(new.root.log.format, new.root.log.level, secrets)
+            self._masked, self.configured_at = Masked(secrets), time.time()
+            self._let_go((*changes.removed, *changes.changed))
+            if source is not None and self._source is not None:
+                self._source.end()
+                self._source.wait()
+                self._assembly.source.close()
+                self._assembly.source = source
+            self._take_in(new, changes)
+            if source is not None:
+                self._start_source()
+            self._configuration = _as_loaded(new, at_next_start=changes.at_next_start)
+            log.info("configuration reloaded", **changes.as_json())
+            return changes
+
+    def _reload_or_say_why_not(self) -> None:
+        try:
+            self.reload()
+        except SyncdError:
+            return  # said in log and status
+
+    def _let_go(self, names: Collection[str]) -> None:
+        """End some lanes once what they have in hand is written; they go on being noted for until others take their place."""
+        for name in names:
+            self._lanes[name].end()
+        for name in names:
+            self._lanes.pop(name).wait()
+        for lane in self._assembly.lanes:
+            if lane.settings.name in names:
+                _last_words(lane)
+                lane.close()
+
+    def _take_in(self, new: Config, changes: Changes) -> None:
+        a = self._assembly
+        stay = {lane.settings.name: lane for lane in a.lanes if lane.settings.name in changes.unchanged}
+        with a.changing:
+            a.config = in_force(a.config, new)
+            a.lanes = tuple(
+                stay.get(part.config.name) or lane_of(part, new, a.source, a.ledger) for part in new.targets
+            )
+            a.ledger.drop_lanes_except([lane.settings.name for lane in a.lanes])
+        for lane in a.lanes:
+            if lane.settings.name not in stay:
+                self._start_lane(lane)
 
     # --- orders --------------------------------------------------------------------------------------------------
 
-    def _order(self, order: Order) -> Order:
+    def order(self, order: Order) -> Order:
+        """Carry out an order; of the control socket, or of the web page. Raises SyncdError when it cannot be followed."""
         match order:
             case {"order": "status"}:
                 return self.status()
             case {"order": "sync"}:
-                return self._sync()
+                return self._sync(order.get("projects") or ())
+            case {"order": "reload"}:
+                return {"reloaded": self.reload().as_json()}
             case {"order": "quarantine", "do": "list"}:
                 found = set_aside(self._assembly.ledger, order.get("target"), order.get("project"))
                 return {"quarantined": found}
@@ -138,23 +258,40 @@ class Daemon:
     def status(self) -> dict[str, Any]:
         a = self._assembly
         states = {lane.settings.name: lane.status for lane in a.lanes}
-        return status_of(a.ledger, running=True, pid=os.getpid(), states=states, source_error=self._source_error)
+        rates = {lane.settings.name: lane.rates.now() for lane in a.lanes}
+        error = self._source_error
+        found = status_of(a.ledger, running=True, pid=os.getpid(), states=states, rates=rates, source_error=error)
+        said: dict[str, Any] = self._masked.everywhere({**found, "configuration": self._configuration})
+        return said
 
-    def _sync(self) -> dict[str, Any]:
-        """Sweep again and wait until every lane that can has settled it."""
-        began = time.time()
-        self._assembly.ledger.swept_at = 0.0
+    def health(self) -> Health:
+        """Whether we live and have started: from memory alone, so that a probe never waits."""
+        lanes = self._assembly.lanes
+        loops = {"the source's loop": self._pulse}
+        loops |= {f"the loop of target {lane.settings.name}": lane.pulse for lane in lanes}
+        return Health(
+            hung_loops(loops, self._assembly.config.root.hung_seconds),
+            waiting_for(self._source_read, lanes),
+            trouble_of(self._source_error, lanes),
+        )
+
+    def _sync(self, only: Collection[str]) -> dict[str, Any]:
+        """Sweep again and wait until every lane that can has settled it and published its mirrors, or those of some projects."""
+        a, began = self._assembly, time.time()
+        a.ledger.swept_at = 0.0
         self._sweep_again.set()
+        for lane in self._assembly.lanes:
+            lane.publish_now.set()
         while not self._stop.wait(0.1):
-            status = self.status()
             if self._source_error:
                 return {"error": self._source_error, "unreachable": True}
-            if self._assembly.ledger.swept_at >= began and all(
-                t["state"] in ("paused", "unreachable", "refused", "standing by") or t["dirty"] == 0
-                for t in status["targets"].values()
-            ):
-                return status
-        return {"error": "the daemon is stopping"}
+            if a.ledger.swept_at < began:
+                continue
+            projects = numbers_of(a.ledger.projects().values(), only)
+            left = {lane.settings.name: left_over(lane, projects) for lane in a.lanes}
+            if all(lane["state"] in AWAY or lane["dirty"] + lane["mirrors_due"] == 0 for lane in left.values()):
+                return {"targets": left}
+        return {"error": "the daemon is stopping", "unreachable": True}
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
@@ -163,7 +300,11 @@ class Daemon:
                 os._exit(128 + number)
             self._end()
 
-        before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+        def reload(_: int, __: FrameType | None) -> None:
+            self._called.set()
+
+        handlers = {signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: reload}
+        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
         threads_before, threading.excepthook = threading.excepthook, self._thread_failed
         try:
             yield
@@ -171,3 +312,15 @@ class Daemon:
             threading.excepthook = threads_before
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _as_loaded(config: Config, at_next_start: Sequence[str] = ()) -> dict[str, Any]:
+    """What status says of the configuration."""
+    return {"path": str(config.path), "loaded_at": iso_now(), "error": None, "at_next_start": list(at_next_start)}
+
+
+def _last_words(lane: Lane) -> None:
+    try:
+        lane.last_words()
+    except SyncdError as error:
+        log.warning("last state not stored", target=lane.settings.name, reason=str(error))

@@ -17,6 +17,18 @@ POINTS = (
     "state stored",
 )
 
+MIRROR_POINTS = (
+    "registry grown",
+    "mirror files in flight",
+    "mirror files put",
+    "mirror files deleted",
+    "mirror rebuilt",
+    "shared file in flight",
+    "shared file put",
+    "mirror published",
+)
+"""The points on the way of a mirror: reached only where mirrors are configured."""
+
 _NAME, _, _count = os.environ.get("SYNCD_FAULT", "").partition(":")
 _left = {_NAME: int(_count or 1)}
 

@@ -3,24 +3,30 @@
 Lanes know nothing of each other: a dead target stops neither another one nor the source.
 """
 
+import contextlib
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+import orjson
 import structlog
 
 from syncd.bucket import ProjectFiles, claim_marker, last_claims, reconcile
-from syncd.claims import claims_of, iso, store_claims
+from syncd.claims import claims_of, iso, lag_seconds, store_claims
 from syncd.errors import Misconfigured, SyncdError, Unavailable
 from syncd.journal import Journal
 from syncd.lanesettings import NO_LIMIT, LaneSettings, Rate
 from syncd.lease import LEASE_SECONDS, Heartbeat, Lease
 from syncd.ledger import Ledger
 from syncd.ledger.lane import LaneLedger
+from syncd.mirrors.settings import MirrorSettings
+from syncd.mirrors.upkeep import Mirrors
 from syncd.pipeline import Pipeline
 from syncd.planning import Planner
+from syncd.pulse import Pulse
+from syncd.rates import Rates
 from syncd.sources import Source
 from syncd.targets import Target, Traffic, paced
 
@@ -30,6 +36,8 @@ COALESCE_SECONDS = 0.1
 """Label Studio commits one submission in several steps; signals this close together are one."""
 STATE_SECONDS = 10.0
 """state.json is rewritten at least this often, also when nothing happens."""
+SURVEY_SECONDS = 0.2
+"""How long one look at a project's classes and columns takes at a time, while changes wait."""
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
 """Seconds between two tries while the target is out of reach."""
 
@@ -44,12 +52,15 @@ class Lane:
         source: Source,
         make: Callable[[], Target],
         ledger: Ledger,
+        everyones: Sequence[MirrorSettings] = (),
         rate: Rate = NO_LIMIT,
         claims_seconds: float = 5,
         journal_days: float = 30,
     ) -> None:
         self.settings = settings
         self.traffic = Traffic()
+        self.pulse = Pulse()
+        self.rates = Rates()
         target = self.target = paced(
             make(),
             self.traffic,
@@ -58,17 +69,27 @@ class Lane:
             may_start=self._may_write,
             wait=self._wait,
             remake=make,
+            beat=self._step,
         )
         self.ledger = ledger
         self._stopping = threading.Event()
         number, _ = ledger.lane(settings.name, where=target.where)
         self.lane = LaneLedger(ledger, number)
         self.wake = threading.Event()
+        self.publish_now = threading.Event()
+        """Set: mirrors are published as soon as they are whole, whatever `publish_seconds` says."""
         self.status = "starting"
+        self.tried = False
+        """The first attempt to reach the target has ended, well or not; `reached`: one has ended well."""
+        self.reached = False
+        self.differing: int | None = None
+        """Objects that were not as the ledger knew them when the target was last listed."""
         self._claims_seconds = claims_seconds
         self._projects = ProjectFiles(target, ledger, self.lane)
-        planner = Planner(settings, source, target, ledger, self.lane)
-        self.pipeline = Pipeline(planner, target, ledger, self.lane, before_puts=self._projects.announce)
+        announce = self._projects.announce
+        self.mirrors = Mirrors(settings, source, target, ledger, self.lane, everyones=everyones, announce=announce)
+        planner = Planner(settings, source, target, ledger, self.lane, self.mirrors)
+        self.pipeline = Pipeline(planner, target, ledger, self.lane, before_puts=self.mirrors.announce)
         self._journal = Journal(target, self.lane, days=journal_days)
         self._lease = Lease(target, ledger.id)
         self._heartbeat = Heartbeat(self._lease)
@@ -94,27 +115,47 @@ class Lane:
 
     def once_so_far(self, progress: Callable[[int], None] = lambda _: None) -> None:
         """Write what is due by now, while the source is still being swept."""
+        self.mirrors.follow()
         self.pipeline.drain(self._lease.may_write, progress)
 
     def once(self, progress: Callable[[int], None] = lambda _: None) -> None:
         """Settle everything that is due and say so. Raises Unavailable when the lease is lost on the way."""
         self.lane.retry_quarantine()
-        while self._due_soon():
+        self.mirrors.follow()
+        self._drain(progress)
+        while self.mirrors.keep_up(at_once=True):
+            self.say()
+            self._drain(progress)
+        self._projects.refresh()
+        self.say()
+        self.status = "current"
+
+    def last_words(self) -> None:
+        """At the end: what was done until now is published and told."""
+        if self._opened and self._lease.may_write():
+            self.mirrors.publish(at_once=True)
+            self.say()
+
+    def sample(self) -> None:
+        """Note what was done by now, for rates and charts."""
+        done, synced = self.pipeline.totals, orjson.loads(self.lane.facts().state or "{}").get("synced_through")
+        self.rates.sample(
+            looked=done.written + done.deleted + done.unchanged + done.rejected,
+            written=done.written,
+            bytes_=done.bytes,
+            due=self.lane.due(),
+            held=sum(self.lane.held().values()),
+            lag_seconds=lag_seconds(synced),
+        )
+
+    def _drain(self, progress: Callable[[int], None]) -> None:
+        while self.lane.is_due() or self.mirrors.is_due():
             self.pipeline.drain(self._lease.may_write, progress)
             if not self._lease.may_write():
                 raise Unavailable(f"the lease of {self.target.where} was lost; another syncd may have taken over")
-            if self._due_soon():
-                time.sleep(COALESCE_SECONDS)  # a task that was read too early is looked at once more
-        self._projects.refresh()
-        self.say()
-
-    def last_words(self) -> None:
-        """At the end: what was done until now, so that readers know."""
-        if self._opened and self._lease.may_write():
-            self.say()
-
-    def _due_soon(self) -> bool:
-        return self.lane.is_due()
+            if not self.lane.is_due():
+                return
+            time.sleep(COALESCE_SECONDS)  # a task that was read too early is looked at once more
 
     def close(self) -> None:
         """Let the next writer in and let go of the target."""
@@ -137,41 +178,60 @@ class Lane:
                 if not self._opened:
                     self._connect(instance())
                 if self._stand_by(stop):
+                    log.info("target opened", target=self.settings.name, where=self.target.where)
                     self._heartbeat.start()
                     self._follow(stop)
             except SyncdError as error:
                 self._heartbeat.stop()
                 self._opened = False
                 self.status = "refused" if isinstance(error, Misconfigured) else "unreachable"
-                self._remember(error)
+                self.tried = True
+                with contextlib.suppress(Unavailable):  # it may be the ledger itself that cannot be written
+                    self._remember(error)
                 log.error("target " + self.status, target=self.settings.name, reason=str(error))  # noqa: TRY400
-                stop.wait(self._pause * random.uniform(0.7, 1.3))  # noqa: S311 - jitter
+                pause = self._pause * random.uniform(0.7, 1.3)  # noqa: S311 - jitter
+                self.pulse.beat(resting=pause)
+                stop.wait(pause)
                 self._pause = min(self._pause * 2, LONGEST_PAUSE)
         self.status = "stopped"
 
     def _follow(self, stop: threading.Event) -> None:
         while not stop.is_set() and self._lease.remaining() > 0:
-            if self.lane.facts().paused:
-                self.status = "paused"
-                stop.wait(0.5)
-                continue
-            self.lane.retry_quarantine(now=time.time())
-            if self.lane.take(1):
-                self.status = "catching up"
-                stop.wait(COALESCE_SECONDS)
-                self.pipeline.drain(
-                    lambda: self._lease.may_write() and not stop.is_set() and not self.lane.facts().paused
-                )
-            self._projects.refresh()
-            if time.monotonic() >= self._state_at and self._lease.may_write():
-                self.say()
+            self.pulse.beat()
+            is_paused = self.lane.facts().paused
+            has_more = not is_paused and self._work(stop)
+            self._say_in_time()
             self._remember(None)
-            self.status, self._pause = "current", SHORTEST_PAUSE
-            self.wake.wait(timeout=min(0.25, self._claims_seconds))
+            self.status, self._pause = "paused" if is_paused else "current", SHORTEST_PAUSE
+            self.wake.wait(timeout=0 if has_more else min(0.25, self._claims_seconds))
             self.wake.clear()
+
+    def _work(self, stop: threading.Event) -> bool:
+        """Write what is due; True when the mirrors have more to do."""
+        self.lane.retry_quarantine(now=time.time())
+        self.mirrors.follow()
+        if self.lane.take(1) or self.mirrors.is_due():
+            self.status = "catching up"
+            stop.wait(COALESCE_SECONDS)
+            self.pipeline.drain(self._may_go_on, self._batch_settled)
+        has_more = self._keep_up()
+        self._projects.refresh()
+        return has_more
+
+    def _keep_up(self) -> bool:
+        """Look after the mirrors; True when that made work, which readers are told of before it is begun."""
+        if not self._lease.may_write():
+            return False
+        has_more = self.mirrors.keep_up(seconds=SURVEY_SECONDS, at_once=self.publish_now.is_set())
+        if has_more:
+            self._state_at = 0.0
+        elif not self.lane.is_due():
+            self.publish_now.clear()
+        return has_more
 
     def _stand_by(self, stop: threading.Event) -> bool:
         while not stop.is_set():
+            self.pulse.beat()
             if self._take_lease():
                 return True
             if self.status != "standing by":
@@ -196,7 +256,7 @@ class Lane:
     def _connect(self, instance: str) -> None:
         self.target.open()
         claim_marker(self.target, instance)
-        self._opened = True
+        self._opened = self.tried = self.reached = True
 
     def _take_lease(self) -> bool:
         if not self._lease.take():
@@ -204,8 +264,9 @@ class Lane:
         self._journal.take_over()
         selection = self.lane.facts().selection
         if selection is None or self._lease.taken_over:
-            differing = reconcile(self.target, self.lane)
-            log.info("target listed", target=self.settings.name, differing=differing)
+            self.differing = reconcile(self.target, self.lane)
+            self.mirrors.distrust()
+            log.info("target listed", target=self.settings.name, differing=self.differing)
         if selection != self.settings.selection:
             self.lane.dirty_everything()
         self.lane.keep(selection=self.settings.selection, state=last_claims(self.target))
@@ -215,7 +276,32 @@ class Lane:
     def _may_write(self) -> bool:
         return self._lease.may_write()
 
+    def _may_go_on(self) -> bool:
+        return self._lease.may_write() and not self._stopping.is_set() and not self.lane.facts().paused
+
+    def _batch_settled(self, _: int) -> None:
+        self._step()
+        self._say_in_time()  # there may be no end of batches for hours
+
+    def _say_in_time(self) -> None:
+        if time.monotonic() >= self._state_at and self._lease.may_write():
+            self.say()
+
+    def _step(self, _: object = None) -> None:
+        self.pulse.beat()
+
+    @property
+    def reached_now(self) -> bool:
+        """Whether the target answered last time it was asked."""
+        return self.reached and self.status not in ("unreachable", "refused")
+
+    @property
+    def leading(self) -> bool:
+        """Whether this process may write to the target now."""
+        return self._lease.remaining() > 0
+
     def _wait(self, seconds: float) -> bool:
+        self.pulse.beat(resting=seconds)
         return self._stopping.wait(seconds)
 
     def _remember(self, error: SyncdError | None) -> None:

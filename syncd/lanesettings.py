@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from syncd.layout import Layout
+from syncd.mirrors.settings import MirrorSettings
 from syncd.model import DocumentShape
 from syncd.sources import ProjectChoice
 
@@ -20,6 +21,8 @@ class LaneSettings:
     layout: Layout = "project"
     deletes: Deletes = "delete"
     max_delete_ratio: float = 0.2
+    mirrors: tuple[MirrorSettings, ...] = ()
+    publish_seconds: float = 30
 
     @property
     def selection(self) -> str:

@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -38,6 +38,14 @@ class Masked:
 
     def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
         return {key: self.text(value) if isinstance(value, str) else value for key, value in event.items()}
+
+    def everywhere(self, value: Any) -> Any:
+        """A value as JSON has it, its texts without secrets."""
+        if isinstance(value, dict):
+            return {key: self.everywhere(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.everywhere(item) for item in value]
+        return self.text(value) if isinstance(value, str) else value
 
     def text(self, text: str) -> str:
         """The text without secrets."""

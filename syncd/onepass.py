@@ -1,7 +1,7 @@
 """`syncd sync`: one full pass over source and targets, then done. Lanes work while the source is still being swept."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,6 +12,8 @@ from syncd.config import Config
 from syncd.errors import Misconfigured, Unavailable
 from syncd.faults import fault_point
 from syncd.lane import Lane
+from syncd.model import Project
+from syncd.sources import named
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,8 @@ class Passed:
     @property
     def whole(self) -> bool:
         """Nothing was set aside, held or left."""
-        return not any(t["quarantined"] or t["held_deletes"] or t["dirty"] for t in self.targets.values())
+        left = ("quarantined", "quarantined_in_mirrors", "held_deletes", "dirty")
+        return not any(target[what] for target in self.targets.values() for what in left)
 
 
 def one_pass(
@@ -34,11 +37,13 @@ def one_pass(
     Raises the first lane's error once every lane has ended.
     """
     instance = assembly.instance()
-    if only:
-        _restrict(assembly, only)
+    projects = numbers_of(assembly.source.projects(), only or ())
+    for lane in assembly.lanes:
+        lane.lane.only = projects
     swept = threading.Event()
     with ThreadPoolExecutor(len(assembly.lanes), thread_name_prefix="lane") as pool:
-        running = [pool.submit(_one_lane, lane, instance, swept, progress) for lane in assembly.lanes]
+        at_work = [lane for lane in assembly.lanes if not lane.lane.facts().paused]
+        running = [pool.submit(_one_lane, lane, instance, swept, progress) for lane in at_work]
         try:
             sweep(assembly)
         finally:
@@ -49,48 +54,58 @@ def one_pass(
     return Passed({lane.settings.name: summary(lane) for lane in assembly.lanes})
 
 
-def through_daemon(config: Config) -> Passed:
-    """The same, by the daemon that holds the ledger. Raises Unavailable when it cannot."""
-    answer = control.ask(config.root.state.path, {"order": "sync"})
+def through_daemon(config: Config, only: Sequence[str] | None = None) -> Passed:
+    """The same, by the daemon that holds the ledger. Raises Unavailable when it cannot, or a target is out of reach."""
+    answer = control.ask(config.root.state.path, {"order": "sync", "projects": list(only or ())})
     if answer is None:
         raise Unavailable(
             f"the ledger {config.root.state.path} is in use, and its daemon does not answer yet; try again"
         )
     if "error" in answer:
-        raise Unavailable(answer["error"])
-    counts = ("dirty", "held_deletes", "quarantined", "files")
-    return Passed({name: {key: target[key] for key in counts} for name, target in answer["targets"].items()})
+        raise (Unavailable if answer.get("unreachable") else Misconfigured)(answer["error"])
+    away = [t["error"] for t in answer["targets"].values() if t["state"] == "unreachable" and t["error"]]
+    if away:
+        raise Unavailable(away[0])
+    return Passed(answer["targets"])
 
 
-def _restrict(assembly: Assembly, only: Sequence[str]) -> None:
-    projects = assembly.source.projects()
-    chosen = {p.id for p in projects if str(p.id) in only or p.title in only}
-    lost = [name for name in only if not any(name in (str(p.id), p.title) for p in projects)]
-    if lost:
-        there = ", ".join(f"{p.id} ({p.title})" for p in projects[:20])
-        raise Misconfigured(f"there is no project {lost[0]!r}; there are {there}")
-    for lane in assembly.lanes:
-        lane.lane.only = frozenset(chosen)
+def numbers_of(projects: Iterable[Project], only: Collection[str]) -> frozenset[int] | None:
+    """The ids of projects named by id or title; None for all of them. Raises Misconfigured for one that is not there."""
+    there = list(projects)
+    return frozenset(named(name, there, "the source").id for name in only) or None
+
+
+def left_over(lane: Lane, projects: Collection[int] | None) -> dict[str, Any]:
+    """What a lane has not settled, of some projects or all; how many files it keeps; and how it is."""
+    due, held = lane.lane.waiting(projects)
+    facts, rows = lane.lane.facts(), lane.mirrors.rows
+    mirrors = [kept for kept in rows.mirrors() if kept.configured and (projects is None or kept.project in projects)]
+    # A rebuild that waits for deletions which the brake holds is not waited for.
+    waits = {"waiting"} if held else {"waiting", "rebuilding"}
+    return {
+        "state": "paused" if facts.paused else lane.status,
+        "error": facts.error,
+        "dirty": due,
+        "held_deletes": held,
+        "quarantined": sum(projects is None or one.project in projects for one in lane.lane.quarantine()),
+        "quarantined_in_mirrors": sum(rows.aside_count(kept.id) for kept in mirrors if kept.generation),
+        "mirrors_due": sum(kept.state in waits for kept in mirrors),
+        "files": sum(count for p, count in lane.lane.counts().items() if projects is None or p in projects),
+    }
 
 
 def sweep(assembly: Assembly) -> None:
     """Signal everything that is not as remembered."""
-    numbers = [lane.lane.id for lane in assembly.lanes]
     for batch in assembly.source.sweep(assembly.ledger, threading.Event()):
-        assembly.ledger.record(batch, numbers)
+        assembly.record(batch)
         fault_point("signals recorded")
 
 
 def summary(lane: Lane) -> dict[str, Any]:
     """What one lane did, and what it still owes."""
-    owed = lane.lane.owed()
-    quarantined = len(lane.lane.quarantine())
-    return {
-        **asdict(lane.pipeline.totals),
-        "dirty": owed.dirty - owed.held,
-        "held_deletes": owed.held,
-        "quarantined": quarantined,
-    }
+    totals = asdict(lane.pipeline.totals)
+    del totals["held"]  # those that still are count
+    return {**totals, **left_over(lane, lane.lane.only)}
 
 
 def _one_lane(lane: Lane, instance: str, swept: threading.Event, progress: Callable[[int], None]) -> None:

@@ -1,10 +1,11 @@
 """One lane's straight line: take dirty tasks, read them whole, compare digests, write, settle. No sleeping, no signals.
 
-    plan ─▶ mark in flight ─▶ put ─▶ delete ─▶ settle in one transaction
+    plan ─▶ mark in flight ─▶ put ─▶ delete ─▶ mirrors ─▶ settle in one transaction
 
 A crash at any point repeats work with the same bytes. The next batch is prepared while one is being written.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,7 +18,9 @@ from syncd.faults import fault_point
 from syncd.layout import tombstone_key
 from syncd.ledger import Ledger
 from syncd.ledger.lane import LaneLedger
+from syncd.ledger.mirrors import MirrorLedger
 from syncd.ledger.settle import File, Line, Settlement, settle
+from syncd.mirrors.tasks import write_own_files
 from syncd.planning import Plan, Planner, Put
 from syncd.targets import Deleted, Failed, Object, Refused, Target, Written
 
@@ -31,9 +34,13 @@ class Totals:
     written: int = 0
     bytes: int = 0
     deleted: int = 0
+    mirrored: int = 0
+    """Files of mirrors that tasks have of their own, put or deleted."""
     unchanged: int = 0
     rejected: int = 0
     conflicts: int = 0
+    held: int = 0
+    """Deletions that the brake stopped, each time it did."""
 
 
 class Pipeline:
@@ -48,13 +55,14 @@ class Pipeline:
         *,
         before_puts: Callable[[Collection[int]], None],
     ) -> None:
-        """`before_puts` makes sure of what must be there before the first task object of some projects."""
+        """`before_puts` makes sure of what must be there before anything is written for some projects."""
         self.planner = planner
         self._before_puts = before_puts
         self.totals = Totals()
         self._target = target
         self._ledger = ledger
         self._lane = lane
+        self._mirrors = MirrorLedger(ledger, lane.id)
         self._ahead = ThreadPoolExecutor(1, thread_name_prefix=f"plan-{planner.settings.name}")
 
     def close(self) -> None:
@@ -88,17 +96,23 @@ class Pipeline:
         if touched:
             moved = [p.before for p in plan.puts if p.before and p.before.key != p.file.key]
             self._lane.mark_in_flight(touched, moved)
-            self._before_puts({p.file.project for p in plan.puts})
+        if plan.puts or plan.mirrored:
+            self._before_puts({p.file.project for p in plan.puts} | {c.project for c in plan.mirrored if c.after})
         fault_point("after in-flight mark")
         unknown = {f.task for f in touched}
+        mirrored = {c.task for c in plan.mirrored}
         try:
             self._put(plan.puts, result, unknown)
             fault_point("after puts")
             self._delete(plan.deletes, result, unknown)
+            self._mirror(plan, result, unknown)
+            mirrored = set()
             self._delete(self._left(plan, result, unknown), result, unknown)
             fault_point("after deletes")
         finally:
+            unknown |= mirrored
             result.settled = [(task, token) for task, token in plan.tokens.items() if task not in unknown]
+            result.looked_at = {task for task in plan.tasks() if task not in unknown}
             settle(self._ledger, self._lane.id, result)
             self._count(plan, result)
         fault_point("after settling")
@@ -175,18 +189,28 @@ class Pipeline:
                     f"the tombstone {outcome.key} cannot be stored in {self._target.where}; its task is kept"
                 )
 
+    def _mirror(self, plan: Plan, result: Settlement, unknown: set[int]) -> None:
+        """The mirrors follow what is known to be in the bucket."""
+        stuck = {task for task, _, _ in result.quarantined} - {task for task, _, _ in plan.rejected}
+        due = [c for c in plan.mirrored if c.task not in unknown and c.task not in stuck]
+        result.mirrored, lines = write_own_files(due, self._target, self._mirrors.mark_in_flight)
+        result.lines += lines
+
     def _count(self, plan: Plan, result: Settlement) -> None:
         done = self.totals
-        written = sum(1 for line in result.lines if line.op == "put") - len(plan.recognised)
+        of_tasks = Counter(line.op for line in result.lines if line.kind == "task")
+        written = of_tasks["put"] - len(plan.recognised)
         done.written += written
-        done.deleted += sum(1 for line in result.lines if line.op == "delete")
+        done.deleted += of_tasks["delete"]
+        done.mirrored += sum(line.kind == "mirror" for line in result.lines)
         done.bytes += sum(f.size for f in result.stored if f.digest is not None)
         done.unchanged += plan.unchanged
         done.rejected += len(result.quarantined)
+        done.held += len(result.held)
         if plan.tasks():
-            log.info(
+            told = log.bind(target=self.planner.settings.name)
+            told.info(
                 "batch settled",
-                target=self.planner.settings.name,
                 tasks=len(plan.tasks()),
                 written=written,
                 deleted=len(result.deleted),
@@ -194,4 +218,4 @@ class Pipeline:
                 set_aside=len(result.quarantined),
             )
             for line in result.lines:
-                log.debug("object " + line.op, target=self.planner.settings.name, key=line.key)
+                told.debug("object " + line.op, key=line.key)

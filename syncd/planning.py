@@ -13,7 +13,10 @@ from syncd.lanesettings import LaneSettings
 from syncd.layout import task_key
 from syncd.ledger import Ledger
 from syncd.ledger.lane import LaneLedger
+from syncd.ledger.rendered import Change
 from syncd.ledger.settle import File
+from syncd.mirrors.tasks import Shown
+from syncd.mirrors.upkeep import Mirrors
 from syncd.model import TaskDocument
 from syncd.sources import Gone, Source, chosen
 from syncd.targets import Capabilities, Object, Target
@@ -46,8 +49,12 @@ class Plan:
     """Objects that were found to be right already, though the ledger did not know."""
     unchanged: int = 0
     held: list[int] = field(default_factory=list)
+    mirrored: list[Change] = field(default_factory=list)
+    """What the batch changes in mirrors."""
     rejected: list[tuple[int, int, str]] = field(default_factory=list)
     """(task, project, reason)."""
+    unsure: set[int] = field(default_factory=set)
+    """Tasks whose whole project the source does not see: gone or hidden, which only the operator can know."""
 
     def tasks(self) -> set[int]:
         return {*self.tokens, *self.held}
@@ -61,20 +68,31 @@ class Planner:
     """Decides for one lane."""
 
     def __init__(
-        self, settings: LaneSettings, source: Source, target: Target, ledger: Ledger, lane: LaneLedger
+        self,
+        settings: LaneSettings,
+        source: Source,
+        target: Target,
+        ledger: Ledger,
+        lane: LaneLedger,
+        mirrors: Mirrors | None = None,
     ) -> None:
         self.settings = settings
         self._source = source
         self._target = target
         self._ledger = ledger
         self._lane = lane
+        self._mirrors = mirrors
         self._turn = 0
 
     def next(self, without: Collection[int] = ()) -> Plan:
         """A plan for the next due tasks, those in `without` left out; empty when nothing is due."""
         number = self._ledger.number
         due = self._lane.take(self._target.batch, turn=self._turn, without=without)
-        plan = self.decide([d.task for d in due], {d.task for d in due if d.released}, number)
+        tasks = [d.task for d in due]
+        if self._mirrors is not None and len(tasks) < self._target.batch:
+            again = self._mirrors.rows.take(self._target.batch - len(tasks), {*without, *tasks}, self._lane.only)
+            tasks += again
+        plan = self.decide(tasks, {d.task for d in due if d.released}, number)
         if plan.puts:
             self._turn = plan.puts[-1].file.project + 1
         return plan
@@ -88,29 +106,44 @@ class Planner:
         selected = frozenset(p.id for p in chosen(self.settings.projects, self._ledger.projects().values()))
         can = self._target.capabilities
         leaving: list[File] = []
+        shown: list[Shown] = []
+        # A task that is at a new key leaves the mirrors of where it was, also when syncd died in between.
+        left = {(f.task, f.project) for f in self._lane.left(tasks)} if self._mirrors else set()
         size = 0
         for read in self._source.read(tasks, self.settings.shape):
             file = known.get(read.task)
             plan.tokens[read.task] = None if isinstance(read, Gone) else read.token
             if isinstance(read, TaskRejected):
                 plan.rejected.append((read.task, file.project if file else 0, str(read)))
+                if file is not None:
+                    left.add((read.task, file.project))
             elif isinstance(read, Gone) or read.body is None or read.project not in selected:
                 leaving += [file] if file else []
+                if isinstance(read, Gone) and not read.sure:
+                    plan.unsure.add(read.task)
             else:
-                self._compare(plan, read, read.body, file, can)
+                digest = self._compare(plan, read, read.body, file, can)
+                shown.append(Shown(read.task, read.project, read.body, digest))
+                if file is not None:
+                    left.add((read.task, file.project))
+                left.discard((read.task, read.project))
                 size += len(read.body)
                 if size > BATCH_BYTES:
                     break
         self._let_go(plan, leaving, released)
+        if self._mirrors is not None:
+            left |= {(file.task, file.project) for file in leaving}
+            plan.mirrored = self._mirrors.changes(shown, [one for one in left if one[0] in plan.tokens])
         return plan
 
-    def _compare(self, plan: Plan, document: TaskDocument, body: bytes, file: File | None, can: Capabilities) -> None:
+    def _compare(self, plan: Plan, document: TaskDocument, body: bytes, file: File | None, can: Capabilities) -> bytes:
+        """Notes what the document asks for; its digest."""
         hashed = sha256(body)
         key = task_key(document.project, document.task, self.settings.layout)
         same_key = file is not None and file.key == key
         if file is not None and same_key and file.digest == hashed.digest():
             plan.unchanged += 1
-            return
+            return hashed.digest()
         now = File(document.task, document.project, key, hashed.digest(), file.etag if file else None, len(body))
         stored = Object(
             key,
@@ -126,6 +159,7 @@ class Planner:
             plan.recognised.append(put)
         else:
             plan.puts.append(put)
+        return hashed.digest()
 
     def _holds(self, file: File, body: bytes, digest: bytes) -> bool:
         """Whether an object of which we know no digest holds this body: by a listing's size and checksum, or by a look."""
@@ -145,7 +179,10 @@ class Planner:
         return all(next(iter(self._source.tasks(project.id)), None) is None for project in projects)
 
     def _let_go(self, plan: Plan, leaving: Sequence[File], released: Collection[int]) -> None:
-        if self.settings.deletes == "keep" or not leaving:
+        if self.settings.deletes == "keep":
+            # Their files stay; the mirrors they leave are under the same brake.
+            leaving = [f for f in leaving if self._mirrors is not None and self._mirrors.shows(f.project, f.task)]
+        if not leaving:
             return
         if not self._ledger.swept:
             # Until one full sweep has been seen, a task that is not there may just not have been shown yet.
@@ -159,10 +196,10 @@ class Planner:
             p for p, n in asking.items() if brake.holds(self._lane, p, n, max_delete_ratio=ratio, source_is_empty=empty)
         }
         for file in leaving:
-            if file.project in stopped and file.task not in released:
+            if (file.project in stopped or file.task in plan.unsure) and file.task not in released:
                 plan.held.append(file.task)
                 del plan.tokens[file.task]
-            else:
+            elif self.settings.deletes != "keep":
                 plan.deletes.append(file)
         if plan.held:
             log.warning("deletions held", target=self.settings.name, projects=sorted(stopped), tasks=len(plan.held))

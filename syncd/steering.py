@@ -1,9 +1,12 @@
-"""Steers lanes through the ledger: pause, resume, quarantine, backfill. A running daemon sees it at its next step.
+"""Steers lanes through the ledger: pause, resume, quarantine, backfill, mirrors.
+
+A running daemon sees it at its next step.
 
 An order is the object that goes over the control socket: `{"order": "quarantine", "do": "retry", "target": "lake"}`.
 Each takes `target` (a name; else all) and, but for `pause`, `project` (id or title; else all).
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import asdict
 from typing import Any
@@ -12,15 +15,19 @@ from syncd.control import Order
 from syncd.errors import Misconfigured
 from syncd.ledger import Ledger, aside
 from syncd.ledger.lane import LaneLedger
+from syncd.ledger.mirrors import MirrorLedger
+from syncd.ledger.registries import begin_edition
 from syncd.sources import named
 from syncd.words import did_you_mean
 
-ORDERS = frozenset({"pause", "resume", "quarantine", "backfill"})
+ORDERS = frozenset({"pause", "resume", "quarantine", "backfill", "mirror"})
 
 
 def steer(ledger: Ledger, order: Order) -> list[str]:
     """Do as ordered; returns what was done, one sentence per target. Raises Misconfigured for what is not there."""
     project = project_number(ledger, order.get("project"))
+    if order.get("order") == "mirror":
+        return _rebuild(ledger, project, keep_numbers=bool(order.get("keep_numbers")))
     act = _act(order, project)
     return [f"{name}: {act(lane)}" for name, lane in lanes_named(ledger, order.get("target")).items()]
 
@@ -69,6 +76,22 @@ def _act(order: Order, project: int | None) -> Callable[[LaneLedger], str]:
         case {"order": "backfill"}:
             return lambda lane: f"{_tasks(lane.dirty_everything(project=project))} looked at again"
     raise Misconfigured(f"unknown order {' '.join(str(order[key]) for key in ('order', 'do') if key in order)!r}")
+
+
+def _rebuild(ledger: Ledger, project: int | None, *, keep_numbers: bool) -> list[str]:
+    """The registry is one for all targets, so that all of them begin anew."""
+    mirrors = {
+        name: Counter(one.project for one in MirrorLedger(ledger, lane.id).mirrors() if project in (None, one.project))
+        for name, lane in lanes_named(ledger, None).items()
+    }
+    for each in sorted({each for counted in mirrors.values() for each in counted}):
+        begin_edition(ledger, each, keep_numbers=keep_numbers)
+    how = "with the same numbers" if keep_numbers else "with classes and columns numbered anew"
+    return [
+        f"{name}: project {each}: {count} mirror{'s'[: count != 1]} written again, {how}"
+        for name, counted in mirrors.items()
+        for each, count in sorted(counted.items())
+    ] or ["there are no mirrors"]
 
 
 def _pause(lane: LaneLedger) -> str:

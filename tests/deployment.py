@@ -76,6 +76,12 @@ class Deployment:
         self.shape = DocumentShape(**root.get("documents", {}))
         (self.folder / "syncd.yaml").write_text(yaml.safe_dump(text))
 
+    def add_target(self, target: Mapping[str, Any]) -> None:
+        """One more target, its settings in full."""
+        file = self.folder / "syncd.yaml"
+        text = yaml.safe_load(file.read_text())
+        file.write_text(yaml.safe_dump({**text, "targets": [*text["targets"], target]}))
+
     # --- processes -----------------------------------------------------------------------------------------------
 
     def start(self, *, fault: str = "") -> subprocess.Popen[bytes]:

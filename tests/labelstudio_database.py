@@ -116,6 +116,12 @@ class LabelStudioDatabase:
         }
         return self.insert("prediction", values | {"created_at": _stamp(), "updated_at": _stamp()})
 
+    def copy_result(self, annotation: int, onto: int) -> None:
+        """Update an annotation so that it says what another one says."""
+        sql = "UPDATE task_completion SET result = (SELECT result FROM task_completion WHERE id = ?), updated_at = ? WHERE id = ?"
+        self.run(sql, annotation, _stamp(), onto)
+        self.touch(self.value("SELECT task_id FROM task_completion WHERE id = ?", onto))
+
     def rename_user(self, first_name: str) -> None:
         self.run("UPDATE htx_user SET first_name = ? WHERE id = 1", first_name)
 
@@ -190,6 +196,11 @@ class LabelStudioDatabase:
 
     def rename_project(self, project: int, title: str) -> None:
         self.run("UPDATE project SET title = ?, updated_at = ? WHERE id = ?", title, _stamp(), project)
+
+    def configure(self, project: int, label_config: str) -> None:
+        """Save another labelling configuration."""
+        sql = "UPDATE project SET label_config = ?, updated_at = ? WHERE id = ?"
+        self.run(sql, label_config, _stamp(), project)
 
     def touch(self, task: int, *, at: datetime | None = None) -> None:
         self.run("UPDATE task SET updated_at = ? WHERE id = ?", _stamp(at), task)

@@ -1,7 +1,7 @@
 """Somebody who watches a source as the daemon does: remembers tokens, and reads whatever was signalled."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 
@@ -20,6 +20,7 @@ class Remembered:
 
     def __init__(self) -> None:
         self._tokens: dict[int, bytes | None] = {}
+        self._projects: dict[int, int] = {}
 
     def keep(self, signals: Sequence[Signal]) -> None:
         for signal in signals:
@@ -27,9 +28,25 @@ class Remembered:
                 self._tokens.pop(signal.task, None)
             else:
                 self._tokens[signal.task] = signal.token
+                self._projects[signal.task] = signal.project
 
-    def tokens(self, first: int, last: int) -> Mapping[int, bytes | None]:
-        return {task: token for task, token in self._tokens.items() if first <= task <= last}
+    def keep_read(self, read: TaskDocument) -> None:
+        """A signal that nobody looked at gets its token from the reading."""
+        if self._tokens.get(read.task, b"") is None:
+            self._tokens[read.task] = read.token
+
+    def tokens(self, first: int, last: int, *, project: int | None = None) -> Mapping[int, bytes | None]:
+        return {
+            task: token
+            for task, token in self._tokens.items()
+            if first <= task <= last and project in (None, self._projects[task])
+        }
+
+    def project(self, task: int) -> int | None:
+        return self._projects[task] if task in self._tokens else None
+
+    def seen_projects(self) -> Collection[int]:
+        return {self._projects[task] for task in self._tokens}
 
     def last_task(self) -> int:
         return max(self._tokens, default=0)
@@ -65,12 +82,14 @@ class Watcher:
                 self._stop.wait(0.1)
 
     def _take(self, signals: Sequence[Signal]) -> None:
+        self._memory.keep(signals)
         for read in self.source.read([s.task for s in signals], ALL):
+            if isinstance(read, TaskDocument):
+                self._memory.keep_read(read)
             if isinstance(read, TaskDocument) and read.body is not None:
                 self.documents[read.task] = read.body
             else:
                 self.documents.pop(read.task, None)
-        self._memory.keep(signals)
         self.signalled += signals
 
     def stop(self) -> None:

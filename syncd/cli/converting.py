@@ -150,16 +150,19 @@ def export(
 ) -> None:
     """One project straight from the source, in any format.
 
-    Class numbers are the published ones where a mirror has published some. Exit code 1 when a task was set aside.
+    Class numbers and columns are the published ones where a mirror has published some. Exit code 1 when a task was set aside.
 
     Example: `syncd export Cars COCO --path cars/`.
     """
     from syncd.converting.conversion import Request
     from syncd.converting.gathering import GivenProject
     from syncd.converting.options import media_settings, options_of, policy_of, task_ids_of
+    from syncd.converting.published import published_by_mirrors
     from syncd.converting.schemas import find_project, open_source
     from syncd.labelstudio.labelconfig import parse_label_config
+    from syncd.ledger.registries import Registry
     from syncd.media import roots_of
+    from syncd.mirrors.settings import rendition_of
     from syncd.model import DocumentShape
 
     roots = roots_of(os.environ, media_root, document_root, host)
@@ -173,15 +176,19 @@ def export(
     source = open_source(config)
     try:
         found = find_project(source, project)
+        policy = policy_of(annotations)
+        known = Registry() if fresh_classes else published_by_mirrors(config, found.id)
         request = Request(
             given=GivenProject(source, found.id, shape, only),
             path=path,
             format=format_name,
             options=chosen,
             schema=parse_label_config(found.label_config),
-            policy=policy_of(annotations),
+            policy=policy,
             all_tasks=all_tasks,
             only=only,
+            published=known.classes,
+            published_columns=known.columns.get(rendition_of(format_name, chosen, policy), ()),
             workers=workers,
             media=media,
         )

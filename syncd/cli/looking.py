@@ -1,6 +1,7 @@
 """`syncd status`, `wait`: look at the ledger, running daemon or not."""
 
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -21,6 +22,14 @@ def status(config: ConfigFile = None, as_json: AsJson = False) -> None:
     say(f"syncd: {where}; instance {found['instance'] or '?'}; {len(found['source']['titles'])} projects")
     if found["source"]["error"]:
         say(f"  source: {found['source']['error']}")
+    configuration = found.get("configuration", {})
+    if configuration.get("error"):
+        say(f"  configuration: {configuration['error']}")
+        say("  the one loaded before goes on; mend it, then: syncd reload")
+    if configuration.get("at_next_start"):
+        say(
+            f"  configuration: {', '.join(configuration['at_next_start'])} changed; this takes effect at the next start"
+        )
     for name, target in found["targets"].items():
         say(f"{name}: {target['state']}")
         say(f"  true up to {target['synced_through'] or '–'} (swept {target['swept_through'] or '–'})")
@@ -31,6 +40,8 @@ def status(config: ConfigFile = None, as_json: AsJson = False) -> None:
             say(f"  deletions held by the brake; to let them pass: syncd resume {name} --allow-deletes")
         for aside in target["quarantine"]:
             say(f"  set aside: {aside['reason']}")
+        for line in _mirrors(target["mirrors"]):
+            say(f"  {line}")
         if target["error"]:
             say(f"  error: {target['error']}")
 
@@ -64,17 +75,35 @@ def wait(
         time.sleep(0.2)
 
 
+def _mirrors(mirrors: list[dict[str, Any]]) -> Iterator[str]:
+    """What there is to say of them: one line for all projects where a mirror is in the same state for the same reason."""
+    projects: dict[tuple[str, str], list[str]] = {}
+    for mirror in mirrors:
+        if mirror["reason"] or mirror["note"] or mirror["state"] == "rebuilding" or mirror["quarantined"]:
+            project, _, name = mirror["folder"].strip("/").partition("/")
+            aside = f"{mirror['quarantined']} set aside" if mirror["quarantined"] else ""
+            said = "; ".join(filter(None, [mirror["state"], aside, mirror["reason"], mirror["note"]]))
+            projects.setdefault((name, said), []).append(project)
+    for (name, said), where in projects.items():
+        yield f"{name} of {'project' if len(where) == 1 else 'projects'} {', '.join(where)}: {said}"
+
+
 def _synced(config: ConfigFile, project: str | None) -> dict[str, datetime | None]:
     """Target → how far it is true, overall or for one project."""
+    from syncd.model import Project
+    from syncd.sources import named
+
     found = _status(config)
     if not found["targets"]:
         return {"every target": None}
     if project is None:
         return {name: _time(target) for name, target in found["targets"].items()}
-    ids = [id_ for id_, title in found["source"]["titles"].items() if project in (id_, title)]
-    if not ids:
-        return {f"project {project!r}, which the source does not show": None}
-    return {name: _time(target["projects"].get(ids[0], {})) for name, target in found["targets"].items()}
+    titles = found["source"]["titles"]
+    if not titles:
+        return {f"project {project!r}, as the source has shown none yet": None}
+    there = [Project(int(id_), title, "", "") for id_, title in titles.items()]
+    id_ = str(named(project, there, "the source").id)
+    return {name: _time(target["projects"].get(id_, {})) for name, target in found["targets"].items()}
 
 
 def _time(claims: dict[str, Any]) -> datetime | None:

@@ -1,4 +1,4 @@
-"""`syncd pause`, `resume`, `quarantine`, `backfill`: orders for the daemon, or for the ledger when none runs."""
+"""`syncd pause`, `resume`, `quarantine`, `backfill`, `mirror`: orders for the daemon, or for the ledger when none runs."""
 
 from contextlib import closing
 from typing import Annotated, Any
@@ -18,6 +18,8 @@ quarantine = typer.Typer(
     no_args_is_help=True,
 )
 app.add_typer(quarantine)
+mirror = typer.Typer(name="mirror", help="Converted formats kept beside the task files.", no_args_is_help=True)
+app.add_typer(mirror)
 
 
 @app.command()
@@ -49,6 +51,32 @@ def backfill(target: Target = None, project: OfProject = None, config: ConfigFil
     What somebody else changed in the target is found by `syncd verify`. Example: `syncd backfill --project Cars`.
     """
     _order(config, {"order": "backfill", "target": target, "project": project})
+
+
+@app.command("reload")
+def reload_configuration(config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Have the daemon follow the configuration file as it is now; targets whose settings are as before notice nothing.
+
+    The file is checked whole first: when it is wrong, the old one goes on, and the exit code is 2.
+    """
+    from syncd import control
+    from syncd.cli.loading import loaded
+    from syncd.errors import Misconfigured
+
+    state = loaded(config).root.state.path
+    answer = control.ask(state, {"order": "reload"})
+    if answer is None:
+        raise Misconfigured(f"no daemon runs on the ledger {state}; the next one reads the configuration as it is")
+    if "error" in answer:
+        raise Misconfigured(answer["error"])
+    changes = answer["reloaded"]
+    if as_json:
+        say_json(changes)
+        return
+    told = [f"{what} {', '.join(changes[what])}" for what in ("added", "removed", "changed") if changes[what]]
+    say("; ".join(["source changed"] * changes["source"] + told) or "nothing has changed")
+    if changes["at_next_start"]:
+        say(f"  {', '.join(changes['at_next_start'])}: takes effect at the next start")
 
 
 @quarantine.command("list")
@@ -99,6 +127,21 @@ def drop_quarantine(
     if not (tasks or project or every):
         raise Misconfigured("name the tasks to drop, or a --project, or say --all")
     _order(config, {"order": "quarantine", "do": "drop", "target": target, "project": project, "tasks": tasks})
+
+
+@mirror.command("rebuild")
+def rebuild_mirrors(
+    project: OfProject = None,
+    keep_numbers: Annotated[
+        bool, typer.Option("--keep-numbers", help="Leave class numbers and columns as they are published.")
+    ] = False,
+    config: ConfigFile = None,
+) -> None:
+    """Write mirrors again, in all targets, with classes and columns numbered anew: what was published means less then.
+
+    Example: `syncd mirror rebuild --project Cars`.
+    """
+    _order(config, {"order": "mirror", "project": project, "keep_numbers": keep_numbers})
 
 
 def _order(config: ConfigFile, order: dict[str, Any]) -> None:

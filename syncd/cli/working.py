@@ -39,17 +39,17 @@ def sync(
         with assembled(settings) as assembly, progress("tasks") as advance:
             done = one_pass(assembly, advance, only=project)
     except LedgerHeld:
-        done = through_daemon(settings)
+        done = through_daemon(settings, project)
     if as_json:
         say_json({"targets": done.targets})
     else:
         for name, target in done.targets.items():
-            say(
-                f"{name}: "
-                + (", ".join(_counted(what, count) for what, count in target.items() if count) or "nothing to do")
-            )
+            counts = [_counted(what, count) for what, count in target.items() if isinstance(count, int) and count]
+            say(f"{name}: {', '.join(counts) or 'nothing to do'}")
             if target["held_deletes"]:
                 say(f"  deletions are held by the brake; to let them pass: syncd resume {name} --allow-deletes")
+            if target["state"] == "paused":
+                say(f"  paused: nothing is written; to go on: syncd resume {name}")
     stop(0 if done.whole else DIFFERS)
 
 
@@ -76,9 +76,9 @@ def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def plan(config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """What `sync` would write and delete, in objects and bytes. Writes nothing."""
+    """What `sync` would write and delete, in objects, bytes and requests, and what a month costs. Writes nothing."""
+    from syncd.cli.foreseeing import lines_of
     from syncd.cli.loading import loaded_to_work
-    from syncd.cli.progress import size
     from syncd.foresight import foresee
 
     found = foresee(loaded_to_work(config))
@@ -86,11 +86,11 @@ def plan(config: ConfigFile = None, as_json: AsJson = False) -> None:
         say_json(found)
         return
     for name, target in found["targets"].items():
-        say(
-            f"{name}: {target['writes']} to write ({size(target['bytes'])}), {target['deletes']} to delete, "
-            f"{target['unchanged']} unchanged, {target['set_aside']} set aside"
-        )
+        for line in lines_of(name, target):
+            say(line)
 
 
 def _counted(what: str, count: int) -> str:
-    return f"{count} {what.replace('_', ' ')}"
+    from syncd.cli.progress import size
+
+    return size(count) if what == "bytes" else f"{count} {what.replace('_', ' ')}"

@@ -30,7 +30,10 @@ Advance = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to convert into what. `published` are class numbers that readers know already and that never change."""
+    """What to convert into what. `published` are class numbers that readers know already and that never change.
+
+    `published_columns` likewise: they stand first, in this order.
+    """
 
     given: Given
     path: Path
@@ -41,6 +44,7 @@ class Request:
     all_tasks: bool = False
     only: frozenset[int] | None = None
     published: Mapping[str, int] = field(default_factory=dict)
+    published_columns: tuple[str, ...] = ()
     workers: int = 1
     media: MediaSettings | None = None
 
@@ -106,7 +110,7 @@ def _wish(request: Request, chosen: Format, known: Surveyed) -> Wish:
     context = Context(
         request.schema,
         classes=number_classes(region_classes(request.schema), known.classes, request.published),
-        columns=tuple(sorted(known.columns)),
+        columns=(*request.published_columns, *sorted(known.columns.difference(request.published_columns))),
         policy=request.policy or chosen.default_policy,
         all_tasks=request.all_tasks,
     )

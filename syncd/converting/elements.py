@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
-from syncd.converting.documents import Document, document_of, first_value, has_long_numbers, parsed, text_of
+from syncd.documents import Document, document_of, first_value, has_long_numbers, parsed, text_of
 from syncd.errors import Misconfigured, TaskRejected
+from syncd.model import Json
 
 UNIT = 512 * 1024
 """Bytes of tasks per unit, about."""
@@ -27,6 +28,15 @@ class WrongBorder(Exception):
     """The guess where tasks end does not hold for this file; nothing is known to be wrong with it."""
 
 
+class Piece(NamedTuple):
+    """One value of a file: where it stands, its own JSON, what it says, and whether it says that to every reader."""
+
+    at: int
+    body: bytes
+    value: Json
+    is_plain: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Unit:
     """Whole tasks from byte `first` to byte `last` of a file, if the guess holds."""
@@ -39,6 +49,14 @@ class Unit:
 
     def documents(self) -> Iterator[Document | TaskRejected]:
         """Every task in the file's order. Raises WrongBorder when the unit does not end where a task does."""
+        for piece in self.pieces():
+            try:
+                yield document_of(piece.value, piece.body, is_plain=piece.is_plain)
+            except TaskRejected as rejected:
+                yield rejected
+
+    def pieces(self) -> Iterator[Piece]:
+        """Every value, task or not, in the file's order. Raises WrongBorder as above."""
         with self.path.open("rb") as file:
             file.seek(self.first)
             body = file.read(self.last - self.first)
@@ -48,12 +66,11 @@ class Unit:
             piece = body[at:end]
             try:
                 value, is_plain = parsed(piece, is_exact=is_exact and has_long_numbers(piece))
-                yield document_of(value, piece, is_plain=is_plain)
-            except TaskRejected as rejected:
-                yield rejected
             except ValueError:
                 if piece.strip(_SPACE):
                     continue  # a border inside a task: the next one may be its end
+            else:
+                yield Piece(self.first + at, piece, value, is_plain)
             at = following
         if at < len(body):
             raise WrongBorder

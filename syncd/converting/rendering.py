@@ -11,17 +11,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from syncd import formats
-from syncd.converting.documents import Document
 from syncd.converting.elements import Unit
 from syncd.converting.files import place_of, write_own_files
 from syncd.converting.report import Tally, set_aside
+from syncd.documents import Document
 from syncd.errors import TaskRejected
-from syncd.formats import Context, Format, MediaFact, Names, Options, Rendering
+from syncd.formats import Context, Format, MediaFact, Options, Rendering
 from syncd.media import Media, MediaMissing, MediaSettings
-
-_FAULTS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What code raises over data that nobody foresaw."""
-
+from syncd.rendering import names_of, rendering_of
 
 FETCHES = 8
 """Media fetched at a time by one process."""
@@ -99,7 +96,7 @@ class Bench:
         context = self.wish.context
         for document in self._documents(unit, found, Tally()):
             try:
-                names = self._names(document, context)
+                names = names_of(self.format, document, context)
             except TaskRejected:
                 continue
             found.classes |= names.classes
@@ -117,7 +114,7 @@ class Bench:
             try:
                 if self._has_names:
                     self._check_names(document)
-                rendering = self._rendering(document)
+                rendering = rendering_of(self.format, document, self._context_of(document))
             except TaskRejected as rejected:
                 made.tally.set_aside(set_aside(rejected))
                 continue
@@ -147,26 +144,11 @@ class Bench:
 
     def _check_names(self, document: Document) -> None:
         context = self.wish.context
-        names = self._names(document, context)
+        names = names_of(self.format, document, context)
         if names.classes and not names.classes <= context.classes.keys():
             raise MoreNames
         if names.columns and not names.columns <= self._columns:
             raise MoreNames
-
-    def _names(self, document: Document, context: Context) -> Names:
-        try:
-            return self.format.names(document.task, context.schema, context.policy)
-        except _FAULTS as fault:
-            raise _unforeseen(document.id, fault) from fault
-
-    def _rendering(self, document: Document) -> Rendering:
-        context = self._context_of(document)
-        try:
-            if document.is_plain:
-                return self.format.render_document(document.body, document.task, context)
-            return self.format.render(document.task, context)
-        except _FAULTS as fault:
-            raise _unforeseen(document.id, fault) from fault
 
     def _context_of(self, document: Document) -> Context:
         """The context, with facts of the media that this task does not tell the facts of."""
@@ -231,7 +213,3 @@ class Bench:
 def has_names(chosen: Format) -> bool:
     """True for formats whose tasks need classes or columns."""
     return type(chosen).names is not Format.names
-
-
-def _unforeseen(task: int, fault: Exception) -> TaskRejected:
-    return TaskRejected(f"its data cannot be read as this format expects ({type(fault).__name__}: {fault})", task=task)

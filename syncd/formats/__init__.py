@@ -127,6 +127,8 @@ class Format(ABC):
     """False for formats that fetch media (…_WITH_IMAGES): `export` and `convert` only."""
     fetches: ClassVar[bool] = False
     """True when media are worth fetching for this format: `export` and `convert` then do."""
+    own_files: ClassVar[str] = ""
+    """Where a task's own files lie and how they end, `labels/*.txt`; "" for formats without any."""
     parts: ClassVar[bool] = False
     """True when shared output is one part file per segment of tasks (PARQUET, SPACY): see `part`."""
     part_suffix: ClassVar[str] = ""

@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import blake2b
-from typing import NamedTuple, TypeAlias
+from typing import ClassVar, NamedTuple, TypeAlias
 
 from pydantic import Field
 
@@ -81,6 +81,7 @@ class YoloFormat(Format):
 
     Options = YoloOptions
     options: YoloOptions
+    own_files: ClassVar[str] = "labels/*.txt"
 
     def __init__(self, options: AnyOptions) -> None:
         super().__init__(options)

@@ -14,6 +14,7 @@ class BrushToNumpy(BrushFormat):
 
     name: ClassVar[str] = "BRUSH_TO_NUMPY"
     summary: ClassVar[str] = "brush masks as NumPy arrays (0 and 1), one per image and label"
+    own_files: ClassVar[str] = "*.npy"
     suffix: ClassVar[str] = ".npy"
 
     def body(self, covered: Mask) -> bytes:

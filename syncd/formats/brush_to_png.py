@@ -14,6 +14,7 @@ class BrushToPng(BrushFormat):
 
     name: ClassVar[str] = "BRUSH_TO_PNG"
     summary: ClassVar[str] = "brush masks as PNG (0 and 255), one per image and label"
+    own_files: ClassVar[str] = "*.png"
     suffix: ClassVar[str] = ".png"
 
     def body(self, covered: Mask) -> bytes:

@@ -40,6 +40,7 @@ class MaskPng(Format):
 
     name: ClassVar[str] = "MASK_PNG"
     summary: ClassVar[str] = "one indexed PNG per image (class number + 1), with palette.json"
+    own_files: ClassVar[str] = "*.png"
 
     def accepts(self, schema: LabelSchema) -> str | None:
         if not image_shapes(schema) & (OUTLINED | MASKED):

@@ -35,6 +35,7 @@ class Voc(Format):
 
     name: ClassVar[str] = "VOC"
     summary: ClassVar[str] = "one PASCAL VOC xml per image: boxes in whole pixels"
+    own_files: ClassVar[str] = "Annotations/*.xml"
 
     def __init__(self, options: AnyOptions) -> None:
         super().__init__(options)

@@ -30,6 +30,7 @@ _KEYS = {
     "local": {"path": "path"},
 }
 """By type: our key → Label Studio's column."""
+STORAGE_TYPES = frozenset(_KEYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def storages(database: Path, direction: Direction) -> Iterator[Storage]:
     try:
         for kind, sql in _STORAGES.items():
             for row in _rows(connection, sql.format(direction=direction)):
-                yield _storage(kind, dict(row))
+                yield storage_of(kind, dict(row))
     finally:
         connection.close()
 
@@ -66,7 +67,8 @@ def _rows(connection: sqlite3.Connection, sql: str) -> list[sqlite3.Row]:
         raise Unavailable(f"the storages cannot be read ({error})") from error
 
 
-def _storage(kind: str, row: Mapping[str, Any]) -> Storage:
+def storage_of(kind: str, row: Mapping[str, Any]) -> Storage:
+    """One connection, by its columns; over REST they have the same names."""
     settings = {ours: str(row[theirs]) for ours, theirs in _KEYS[kind].items() if row.get(theirs)}
     if kind == "redis":
         settings["url"] = f"redis://{row.get('host') or 'localhost'}:{row.get('port') or 6379}/{row.get('db') or 1}"

@@ -15,7 +15,8 @@ import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -47,11 +48,12 @@ class Ledger:
         self.path = path
         self._write = threading.RLock()
         self._local = threading.local()
-        self._readers: list[sqlite3.Connection] = []
+        self._readers: dict[threading.Thread, sqlite3.Connection] = {}
         self._lock_file: int | None = None
         self._claims: list[Claim] = []
         if read_only:
             self._connection = self._connect(read_only=True)
+            self._check_version()
         else:
             self._lock_file = _take(path)
             self._connection = self._connect(read_only=False)
@@ -60,12 +62,14 @@ class Ledger:
         """A name that no other ledger has: the holder of leases."""
         self.number: int = self._scalar("SELECT max(number) FROM batches") or 0
         """The newest batch of signals."""
+        self.registries_at: Counter[int] = Counter()
+        """Project → a number that goes up whenever its registry changes: then whatever was made from it is made anew."""
         self.swept_at = 0.0
         """When the newest full sweep was recorded, in seconds since the epoch; 0: none since this process began."""
 
     def close(self) -> None:
         with self._write:
-            for connection in (*self._readers, self._connection):
+            for connection in (*self._readers.values(), self._connection):
                 connection.close()
             self._readers.clear()
             if self._lock_file is not None:
@@ -90,12 +94,14 @@ class Ledger:
                 raise
 
     def reader(self) -> sqlite3.Connection:
-        """This thread's own connection for reading."""
+        """This thread's own connection for reading; those of threads that have ended are closed."""
         held: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if held is None:
             held = self._local.connection = self._connect(read_only=True)
             with self._write:
-                self._readers.append(held)
+                for ended in [thread for thread in self._readers if not thread.is_alive()]:
+                    self._readers.pop(ended).close()
+                self._readers[threading.current_thread()] = held
         return held
 
     @property
@@ -122,10 +128,15 @@ class Ledger:
         if not (batch.signals or projects or batch.position is not None):
             self._claim(Claim(self.number, batch.synced, batch.swept))
             return False
+        with self._write:
+            number = self._record(batch, lanes, projects=projects)
+            self.number = number
+        self._claim(Claim(number, batch.synced, batch.swept))
+        return True
+
+    def _record(self, batch: Signals, lanes: Sequence[int], *, projects: bool) -> int:
         with self.transaction() as t:
-            number = self.number + 1
-            t.execute("DELETE FROM batches")
-            t.execute("INSERT INTO batches VALUES (?)", (number,))
+            number = self._next_number(t)
             self._remember(t, batch.signals)
             urgency = 0 if batch.urgency == "fresh" else 1
             for lane in lanes:
@@ -140,9 +151,21 @@ class Ledger:
                 _store_projects(t, batch.projects)
             if batch.position is not None:
                 t.execute("INSERT OR REPLACE INTO facts VALUES ('position', ?)", (batch.position,))
-        self.number = number
-        self._claim(Claim(number, batch.synced, batch.swept))
-        return True
+        return number
+
+    @contextlib.contextmanager
+    def numbered(self) -> Iterator[tuple[sqlite3.Connection, int]]:
+        """A transaction with a number of its own: plans that were made before it do not settle what it asks for."""
+        with self._write:
+            with self.transaction() as t:
+                number = self._next_number(t)
+                yield t, number
+            self.number = number
+
+    def _next_number(self, t: sqlite3.Connection) -> int:
+        t.execute("DELETE FROM batches")
+        t.execute("INSERT INTO batches VALUES (?)", (self.number + 1,))
+        return self.number + 1
 
     def claims(self, settled_below: int) -> tuple[datetime | None, datetime | None]:
         """(synced, swept) that hold when every signal numbered below `settled_below` is settled."""
@@ -173,10 +196,16 @@ class Ledger:
 
     # --- memory (the source's view) ------------------------------------------------------------------------------
 
-    def tokens(self, first: int, last: int) -> Mapping[int, bytes | None]:
-        return dict(
-            self.reader().execute("SELECT task, token FROM seen WHERE task BETWEEN ? AND ?", (first, last)).fetchall()
-        )
+    def tokens(self, first: int, last: int, *, project: int | None = None) -> Mapping[int, bytes | None]:
+        sql = "SELECT task, token FROM seen WHERE task BETWEEN ?1 AND ?2" + (" AND project = ?3" if project else "")
+        return dict(self.reader().execute(sql, (first, last, project) if project else (first, last)).fetchall())
+
+    def project(self, task: int) -> int | None:
+        row = self.reader().execute("SELECT project FROM seen WHERE task = ?", (task,)).fetchone()
+        return row[0] if row else None
+
+    def seen_projects(self) -> Collection[int]:
+        return {row[0] for row in self.reader().execute("SELECT DISTINCT project FROM seen")}
 
     def last_task(self) -> int:
         return self.reader().execute("SELECT max(task) FROM seen").fetchone()[0] or 0
@@ -221,13 +250,16 @@ class Ledger:
         value: int | None = self._connection.execute(sql).fetchone()[0]
         return value
 
-    def _create(self) -> None:
+    def _check_version(self) -> None:
         found = self._scalar("PRAGMA user_version")
         if found not in (0, VERSION):
             raise Misconfigured(
                 f"the ledger {self.path} was written by another version of syncd (layout {found}, this is {VERSION}). "
                 "Move it away: syncd rebuilds it from source and target"
             )
+
+    def _create(self) -> None:
+        self._check_version()
         with self.transaction() as t:
             for statement in SHARED_TABLES:
                 t.execute(statement)
@@ -265,7 +297,16 @@ def _store_projects(t: sqlite3.Connection, projects: Sequence[Project]) -> None:
 def _drop_lane(t: sqlite3.Connection, lane: int) -> None:
     for table in LANE:
         t.execute(f"DROP TABLE IF EXISTS {table}_{lane}")
+    for (mirror,) in t.execute("SELECT id FROM mirrors WHERE lane = ?", (lane,)).fetchall():
+        drop_mirror(t, mirror)
     t.execute("DELETE FROM lanes WHERE id = ?", (lane,))
+
+
+def drop_mirror(t: sqlite3.Connection, mirror: int) -> None:
+    """Forget a mirror; what it holds stays where it is."""
+    t.execute(f"DROP TABLE IF EXISTS rendered_{mirror}")
+    for table, key in (("shared_files", "mirror"), ("segments", "mirror"), ("mirrors", "id")):
+        t.execute(f"DELETE FROM {table} WHERE {key} = ?", (mirror,))
 
 
 def _take(path: Path) -> int:

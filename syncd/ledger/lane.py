@@ -45,6 +45,15 @@ class Owed:
 
 
 @dataclass(frozen=True, slots=True)
+class ProjectFile:
+    """A project.json in the bucket. `conflict`: how its registry contradicts ours; then it is left as it is."""
+
+    digest: bytes
+    etag: str | None = None
+    conflict: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LaneFacts:
     """One row of `lanes`. `state` is the last state.json stored."""
 
@@ -100,6 +109,12 @@ class LaneLedger:
     def is_due(self) -> bool:
         """Whether anything is due now, or in a moment because it was read too early."""
         return bool(self._due("1", (), 1, 9e18))
+
+    def waiting(self, projects: Collection[int] | None = None) -> tuple[int, int]:
+        """(due, held) of some projects, or of all."""
+        which = "1" if projects is None else f"project IN ({', '.join(str(p) for p in projects)})"
+        count, held = self._read(f"SELECT count(*), total(held) FROM dirty_{self.id} WHERE {which}")[0]
+        return count - int(held), int(held)
 
     def dirty_everything(self, *, project: int | None = None) -> int:
         """Look at every task there is, and at every file there is: a new lane, a changed shape, a rebuilt ledger.
@@ -243,11 +258,23 @@ class LaneLedger:
 
     def held(self) -> dict[int, int]:
         """Project → deletions that the brake holds."""
-        return dict(self._read(f"SELECT project, count(*) FROM dirty_{self.id} WHERE held = 1 GROUP BY project"))
+        return self._tally(1)
 
-    def quarantine(self) -> list[Quarantined]:
-        sql = f"SELECT task, project, reason, since, attempts FROM quarantine_{self.id} ORDER BY task"
-        return [Quarantined(*row) for row in self._read(sql)]
+    def due(self) -> int:
+        """How many tasks are due. Costs nothing, however many there are."""
+        return sum(self._tally(0).values())
+
+    def set_aside(self) -> int:
+        """How many tasks are set aside. Costs nothing, however many there are."""
+        return sum(self._tally(2).values())
+
+    def quarantine(self, limit: int = -1) -> list[Quarantined]:
+        """What is set aside, by task; only the first ones with a limit."""
+        sql = f"SELECT task, project, reason, since, attempts FROM quarantine_{self.id} ORDER BY task LIMIT ?"
+        return [Quarantined(*row) for row in self._read(sql, (limit,))]
+
+    def _tally(self, state: int) -> dict[int, int]:
+        return dict(self._read(f"SELECT project, tasks FROM tally_{self.id} WHERE state = ? AND tasks > 0", (state,)))
 
     # --- how far ------------------------------------------------------------------------------------------------
 
@@ -327,24 +354,33 @@ class LaneLedger:
             columns = ", ".join(f"{name} = ?" for name in values)
             t.execute(f"UPDATE lanes SET {columns} WHERE id = ?", (*values.values(), self.id))
 
-    def published(self) -> dict[int, bytes]:
-        """Project → digest of its project.json as last stored."""
-        return dict(self._read(f"SELECT project, digest FROM published_{self.id}"))
+    def published(self) -> dict[int, ProjectFile]:
+        """Project → its project.json as last stored, or found."""
+        rows = self._read(f"SELECT project, digest, etag, conflict FROM published_{self.id}")
+        return {row[0]: ProjectFile(*row[1:]) for row in rows}
 
-    def reconcile_published(self, digests: Mapping[int, bytes]) -> None:
-        """Believe what was found: project → digest of the project.json that is there."""
+    def conflicts(self) -> dict[int, str]:
+        """Project → how the registry in its project.json contradicts the one that is known here."""
+        return dict(self._read(f"SELECT project, conflict FROM published_{self.id} WHERE conflict IS NOT NULL"))
+
+    def reconcile_published(self, found: Mapping[int, ProjectFile]) -> None:
+        """Believe what was found in the bucket."""
         with self.ledger.transaction() as t:
             t.execute(f"DELETE FROM published_{self.id}")
-            t.executemany(f"INSERT INTO published_{self.id} VALUES (?, ?)", list(digests.items()))
+            self._keep_published(t, found)
 
-    def keep_published(self, project: int, digest: bytes | None, line: Line) -> None:
-        """project.json was stored (or, with None, deleted)."""
+    def keep_published(self, project: int, file: ProjectFile | None, line: Line | None = None) -> None:
+        """project.json was stored, found there, or, with None, deleted."""
         with self.ledger.transaction() as t:
-            if digest is None:
+            if file is None:
                 t.execute(f"DELETE FROM published_{self.id} WHERE project = ?", (project,))
             else:
-                t.execute(f"INSERT OR REPLACE INTO published_{self.id} VALUES (?, ?)", (project, digest))
-            add_lines(t, self.id, [line])
+                self._keep_published(t, {project: file})
+            add_lines(t, self.id, [line] if line else [])
+
+    def _keep_published(self, t: sqlite3.Connection, files: Mapping[int, ProjectFile]) -> None:
+        rows = [(project, f.digest, f.etag, f.conflict) for project, f in files.items()]
+        t.executemany(f"INSERT OR REPLACE INTO published_{self.id} VALUES (?, ?, ?, ?)", rows)
 
     def _read(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple]:  # type: ignore[type-arg]  # rows of that SQL
         return self.ledger.reader().execute(sql, parameters).fetchall()

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import orjson
 
 from syncd.ledger import Ledger
+from syncd.ledger.rendered import Change, store_changes
 
 HOUR_MINUTES = 60
 
@@ -80,6 +81,10 @@ class Settlement:
     created: dict[int, int] = field(default_factory=dict)
     """Files that were not there before, per project; `dropped` likewise for those that are gone now."""
     dropped: dict[int, int] = field(default_factory=dict)
+    mirrored: list[Change] = field(default_factory=list)
+    """What became of the tasks in mirrors."""
+    looked_at: set[int] = field(default_factory=set)
+    """Tasks that no mirror has to ask for again, held ones included."""
 
 
 def settle(ledger: Ledger, lane: int, batch: Settlement) -> None:
@@ -93,6 +98,7 @@ def settle(ledger: Ledger, lane: int, batch: Settlement) -> None:
             f"DELETE FROM written_{lane} WHERE task = ? AND key = ?", [(f.task, f.key) for f in batch.deleted]
         )
         t.executemany(f"DELETE FROM left_{lane} WHERE key = ?", [(f.key,) for f in batch.deleted])
+        store_changes(t, batch.mirrored)
         _set_aside(t, lane, batch)
         _clean(t, lane, batch)
         _count(t, lane, batch)
@@ -155,6 +161,9 @@ def _clean(t: sqlite3.Connection, lane: int, batch: Settlement) -> None:
         f"UPDATE dirty_{lane} SET held = 1 WHERE task = ? AND last <= ?",
         [(task, number) for task in batch.held],
     )
+    if t.execute(f"SELECT EXISTS (SELECT 1 FROM rerender_{lane})").fetchone()[0]:
+        rendered = [(task, number) for task in batch.looked_at]
+        t.executemany(f"DELETE FROM rerender_{lane} WHERE task = ? AND number <= ?", rendered)
 
 
 def _count(t: sqlite3.Connection, lane: int, batch: Settlement) -> None:

@@ -9,15 +9,16 @@ Adding a source is adding one file here, named by its `type` in the configuratio
 
 import importlib
 import pkgutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Event
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from syncd.errors import Misconfigured, TaskRejected
+from syncd.labelstudio.storages import Storage
 from syncd.model import DocumentShape, Project, TaskDocument
 from syncd.targets import Finding
 from syncd.words import did_you_mean
@@ -33,6 +34,9 @@ class Settings(BaseModel):
     """What every source is configured with; each adds its own keys. Unknown ones are refused by name."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    needs_instance: ClassVar[bool] = False
+    """Whether nothing in the source says which Label Studio it is, so that `instance` must."""
 
     projects: ProjectChoice = "all"
     poll_seconds: float = Field(default=0.5, gt=0)
@@ -71,6 +75,8 @@ class Gone:
 
     task: int
     token: bytes = b""
+    sure: bool = True
+    """False: its whole project is out of the source's sight, deleted or a right lost. Held until the operator allows it."""
 
 
 Read = TaskDocument | Gone | TaskRejected
@@ -79,8 +85,17 @@ Read = TaskDocument | Gone | TaskRejected
 class Memory(Protocol):
     """What the source signalled before: the ledger's side of a comparison by token."""
 
-    def tokens(self, first: int, last: int) -> Mapping[int, bytes | None]:
-        """Task → token last signalled, for ids first..last (both included). None: signalled without being looked at."""
+    def tokens(self, first: int, last: int, *, project: int | None = None) -> Mapping[int, bytes | None]:
+        """Task → token last signalled, for ids first..last (both included). None: signalled without being looked at.
+
+        With `project`, of the tasks that were last signalled in it.
+        """
+
+    def project(self, task: int) -> int | None:
+        """The project that a task was last signalled in; None when it has gone or never was."""
+
+    def seen_projects(self) -> Collection[int]:
+        """The projects that tasks were last signalled in."""
 
     def last_task(self) -> int:
         """The largest task id ever remembered that has not gone; 0 when there is none."""
@@ -120,11 +135,25 @@ class Source(Protocol):
     def tasks(self, project: int) -> Iterator[int]:
         """The ids of a project's tasks, streamed, those that `read` then finds gone included."""
 
+    def storages(self) -> Sequence[Storage]:
+        """Where Label Studio imports tasks from: no target may be there. None where that cannot be seen."""
+
     def check(self) -> Iterable[Finding]:
         """Rights, file system, and whether what is needed is there."""
 
     def close(self) -> None:
         """Let go of connections. No call may follow."""
+
+
+@runtime_checkable
+class Hinted(Protocol):
+    """A source that wants to be told when somebody says that something has changed: it looks at once."""
+
+    def hint(self, tasks: Mapping[int, int], projects: Collection[int]) -> None:
+        """These tasks (with their projects) may have changed, and something in these projects. May be wrong or doubled.
+
+        To be called before the tasks are signalled: what the source keeps of them is forgotten.
+        """
 
 
 def chosen(choice: ProjectChoice, projects: Iterable[Project]) -> list[Project]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from threading import Event
 
+from syncd.labelstudio.storages import Storage
 from syncd.model import DocumentShape, Project
 from syncd.sources import Memory, Read, Signals
 from syncd.sources._postgres_database import Database
@@ -58,6 +59,9 @@ class PostgresSource:
 
     def tasks(self, project: int) -> Iterator[int]:
         return self._rows.tasks_of_project(project)
+
+    def storages(self) -> Sequence[Storage]:
+        return ()  # their rows hold secrets, which our role has no right to see
 
     def check(self) -> Iterable[Finding]:
         version, standby, tls = self._database.rows(

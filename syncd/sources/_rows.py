@@ -26,6 +26,9 @@ ProjectRow: TypeAlias = tuple[int, bytes, bytes, bytes, bytes, bytes | None]
 READ = 256
 """Tasks per read: under 10 ms for documents of a few kilobytes."""
 
+NEW = 4096
+"""Tasks per batch of signals where nobody looks at them."""
+
 PAGE = 20_000
 """Ids per page: about 2 ms each."""
 
@@ -130,8 +133,21 @@ class Rows:
     # --- comparing -----------------------------------------------------------------------------------------------
 
     def compare(self, first: int, last: int, memory: Memory) -> list[Signal]:
-        """Signals for the tasks of an id range whose state is not the remembered one."""
-        return self._compare(lambda: self.of_range(first, last), memory.tokens(first, last))
+        """Signals for the tasks of an id range whose state is not the remembered one.
+
+        Where nothing is remembered, as on the first load, nobody looks: whoever reads the tasks does.
+        """
+        remembered = memory.tokens(first, last)
+        return (
+            self._compare(lambda: self.of_range(first, last), remembered) if remembered else self._all_of(first, last)
+        )
+
+    def _all_of(self, first: int, last: int) -> list[Signal]:
+        live = self.live()
+        rows = self._database.rows(
+            "SELECT id, project_id FROM task WHERE id BETWEEN ? AND ? ORDER BY id", (first, last)
+        )
+        return [Signal(task, project) for task, project in rows if project in live]
 
     def compare_tasks(self, tasks: Collection[int], memory: Memory) -> list[Signal]:
         """The same for given tasks."""
@@ -153,11 +169,12 @@ class Rows:
         return changed + [Signal(task, None) for task in remembered if task not in tokens]
 
     def spans(self, memory: Memory, size: int) -> Iterator[tuple[int, int]]:
-        """Id ranges, in order, of at most `size` tasks each, that together cover every task here and in memory."""
-        first = 0
+        """Id ranges, in order, that together cover every task here and in memory: of `size` tasks, of NEW beyond memory."""
+        first, known = 0, memory.last_task()
         while True:
+            room = size if first <= known else NEW
             found = self._database.rows(
-                "SELECT id FROM task WHERE id >= ? ORDER BY id LIMIT 1 OFFSET ?", (first, size - 1)
+                "SELECT id FROM task WHERE id >= ? ORDER BY id LIMIT 1 OFFSET ?", (first, room - 1)
             )
             if not found:
                 break

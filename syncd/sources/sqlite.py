@@ -12,7 +12,9 @@ from pathlib import Path
 from threading import Event
 from typing import Literal
 
+from syncd.errors import Unavailable
 from syncd.filesystem import filesystem_of, is_network
+from syncd.labelstudio.storages import Storage, storages
 from syncd.model import DocumentShape, Project
 from syncd.sources import Memory, Read, Signals
 from syncd.sources import Settings as SourceSettings
@@ -39,12 +41,15 @@ class SqliteSource:
         self.settings = settings
         self._database = Database(settings.path)
         self._rows = SqliteRows(self._database, settings.projects)
+        self._known: tuple[int, int] | None = None
+        """The file that was last asked who it is, or followed."""
 
     @property
     def where(self) -> str:
         return f"sqlite:{self.settings.path}"
 
     def identity(self) -> str:
+        self._known = self._database.file_id()
         return self._rows.identity(self.where)
 
     def projects(self) -> Sequence[Project]:
@@ -62,7 +67,7 @@ class SqliteSource:
     def watch(self, memory: Memory, position: str | None, stop: Event) -> Iterator[Signals]:
         from syncd.sources._wake import Wake
 
-        file = self._database.file_id()
+        file = self._known = self._database.file_id()
         with Wake(self.settings.path, self.settings.poll_seconds) as wake:
             while not stop.is_set() and self._database.file_id() == file:
                 yield from self._follow_one_file(memory, stop, wake.wait)
@@ -104,10 +109,18 @@ class SqliteSource:
         return self._database.file_id(), self._rows.shared_version()
 
     def read(self, tasks: Sequence[int], shape: DocumentShape) -> Iterator[Read]:
+        """Raises Unavailable for a moment when the file was replaced: it may be another Label Studio's."""
+        if self._known not in (None, self._database.file_id()):
+            raise Unavailable(
+                f"{self.where} was replaced by another file; syncd asks it who it is, then goes on by itself"
+            )
         return self._rows.documents(tasks, shape)
 
     def tasks(self, project: int) -> Iterator[int]:
         return self._rows.tasks_of_project(project)
+
+    def storages(self) -> Sequence[Storage]:
+        return list(storages(self.settings.path, "import"))
 
     def check(self) -> Iterable[Finding]:
         kind = filesystem_of(self.settings.path)

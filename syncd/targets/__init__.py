@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict
 
 from syncd.errors import Misconfigured
 from syncd.targets._rate import Limiter
+from syncd.targets._traffic import BOUNDS as BOUNDS
 from syncd.targets._traffic import Traffic as Traffic
 
 JSON_TYPE = "application/json"
@@ -156,6 +157,18 @@ class Finding:
     warning: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """What a store keeps, and bills, of objects that were replaced or deleted.
+
+    `days`: for how long; 0 when nothing is kept, infinity when nothing ends it, None when it cannot be told. `because` is a
+    sentence: which setting of the bucket it is, or what keeps us from knowing.
+    """
+
+    days: float | None = 0
+    because: str = ""
+
+
 class Target(Protocol):
     """A store.
 
@@ -218,6 +231,9 @@ class Target(Protocol):
     def check(self) -> Iterable[Finding]:
         """A real write, read, conditional write, list and delete in `_syncd/check/`; names what fails."""
 
+    def retention(self) -> Retention:
+        """What the bucket keeps of replaced and deleted objects; only looks. A missing right is an answer, no error."""
+
     def close(self) -> None:
         """Let go of connections. No call may follow."""
 
@@ -242,13 +258,15 @@ def paced(
     may_start: Callable[[], bool] = lambda: True,
     wait: Callable[[float], bool | None] = time.sleep,
     remake: Callable[[], Target] | None = None,
+    beat: Callable[[], None] | None = None,
 ) -> Target:
     """The target with its requests paced, tried again after transient faults, and counted in `traffic`.
 
     The pace follows the store's answers below the ceilings; a folder and Redis know only the ceiling of bytes. Before
     each request for data `may_start` is asked (the lease): Unavailable when it says no. `wait` sleeps between attempts
     and tells whether to give up, as a stop event's own `wait` does. What syncd keeps for itself (`_syncd/`) never waits.
-    `remake` makes the target anew each time it is opened again, so that rotated credentials are read.
+    `remake` makes the target anew each time it is opened again, so that rotated credentials are read. `beat` is called
+    whenever something came of a request for data: a long call that gets on is told from one that hangs.
     """
     from syncd.targets._wrap import Wrapped
 
@@ -259,7 +277,7 @@ def paced(
         ramping=ramping,
         wait=wait,
     )
-    return Wrapped(target, limiter, traffic=traffic, may_start=may_start, wait=wait, remake=remake)
+    return Wrapped(target, limiter, traffic=traffic, may_start=may_start, wait=wait, remake=remake, beat=beat)
 
 
 def make(kind: str, settings: Settings) -> Target:

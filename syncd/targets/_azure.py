@@ -21,6 +21,7 @@ from syncd.targets import (
     Outcome,
     Piece,
     Refused,
+    Retention,
     Stored,
     Written,
 )
@@ -30,6 +31,7 @@ from syncd.targets._azure_clients import Clients, put_options
 from syncd.targets._azure_faults import RAISED, answer_of, faults, unavailable
 from syncd.targets._azure_names import blob_name, fault_of, from_metadata, key_of, to_metadata
 from syncd.targets._azure_policy import policy
+from syncd.targets._azure_retention import retention
 from syncd.targets._conditions import conditions_seen
 from syncd.targets._probe import probe
 from syncd.targets.azure import Settings
@@ -90,6 +92,10 @@ class Azure:
             yield finding
         if lacking:
             yield Finding("least privilege", ok=True, detail=policy(self._account.name, self._container, self._prefix))
+
+    def retention(self) -> Retention:
+        with self._faults("look at the account"):
+            return retention(self._clients.sdk, self._clients.service, self._name("_syncd/instance.json"))
 
     # --- writing --------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential
 from azure.core.pipeline.transport import RequestsTransport
 from azure.identity import DefaultAzureCredential
-from azure.storage.blob import ContainerClient, LinearRetry
+from azure.storage.blob import BlobServiceClient, LinearRetry
 from obstore.store import AzureStore
 from requests import Session
 from requests.adapters import HTTPAdapter
@@ -40,15 +40,16 @@ class Clients:
 
     def __init__(self, account: Account, container: str, *, connections: int) -> None:
         self._entra = None if account.key or account.sas else DefaultAzureCredential()
-        self.sdk = self._sdk_client(account, container, connections)
+        self.service = self._service_client(account, connections)
+        self.sdk = self.service.get_container_client(container)
         self.small = self._small_client(account, container)
 
     def close(self) -> None:
-        self.sdk.close()
+        self.service.close()
         if self._entra:
             self._entra.close()
 
-    def _sdk_client(self, account: Account, container: str, connections: int) -> ContainerClient:
+    def _service_client(self, account: Account, connections: int) -> BlobServiceClient:
         credential: AzureNamedKeyCredential | AzureSasCredential | DefaultAzureCredential | None = self._entra
         if account.key:
             credential = AzureNamedKeyCredential(account.name, account.key)
@@ -57,9 +58,8 @@ class Clients:
         session = Session()
         session.mount("https://", HTTPAdapter(pool_maxsize=connections))
         session.mount("http://", HTTPAdapter(pool_maxsize=connections))
-        return ContainerClient(
+        return BlobServiceClient(
             account.url,
-            container,
             credential=credential,
             transport=RequestsTransport(session=session),
             connection_timeout=CONNECT_SECONDS,

@@ -6,7 +6,6 @@ parent (its input closes, and the kernel kills it if the parent is killed) and a
 """
 
 import contextlib
-import copyreg
 import ctypes
 import pickle
 import select
@@ -14,18 +13,19 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import IO, Any
 
 from syncd.errors import Unavailable
-from syncd.targets import Object, Outcome, Written
+from syncd.targets import Failed, Object, Outcome, Refused, Written
 
 IDLE_SECONDS = 60.0
 BUFFER = 256 * 1024
 """Bytes: the answer to a whole batch."""
 _PR_SET_PDEATHSIG = 1
+_KINDS = (Object, Written, Refused, Failed)
+_VALUES = {kind: attrgetter(*kind.__slots__) for kind in _KINDS}
 
 
 class WritingProcess:
@@ -68,23 +68,21 @@ class WritingProcess:
     def _ask(self, objects: Sequence[Object]) -> list[Outcome]:
         if self._process is None or self._process.stdout is None:
             raise EOFError
-        _send(self._process.stdin, objects)
+        _send(self._process.stdin, _packed(objects))
         answer = pickle.load(self._process.stdout)  # noqa: S301 - our own process, over our own pipe
         if isinstance(answer, Exception):
             raise answer
-        outcomes: list[Outcome] = answer
-        return outcomes
+        return list(_unpacked(answer))
 
 
-def _by_values(
-    kind: type, values: Callable[[object], tuple[object, ...]], one: object
-) -> tuple[type, tuple[object, ...]]:
-    return kind, values(one)
+def _packed(values: Iterable[Any]) -> list[tuple[type, Any]]:
+    """Kind and fields of each: frozen dataclasses with slots would be pickled field by field, in Python."""
+    return [(type(one), _VALUES[type(one)](one)) for one in values]
 
 
-# Frozen dataclasses with slots pickle field by field, in Python; this takes a third of the time.
-for _kind in (Object, Written):
-    copyreg.pickle(_kind, partial(_by_values, _kind, attrgetter(*_kind.__slots__)))
+def _unpacked(packed: Iterable[tuple[type, Any]]) -> Iterator[Any]:
+    for kind, values in packed:
+        yield kind(*values) if isinstance(values, tuple) else kind(values)
 
 
 def _send(pipe: IO[bytes] | None, value: object) -> None:
@@ -107,7 +105,7 @@ def serve(orders: IO[bytes], answers: IO[bytes]) -> None:
                 return
             answer: object
             try:
-                answer = list(target.put_many(batch))
+                answer = _packed(target.put_many(list(_unpacked(batch))))
             except Exception as error:
                 answer = error
             _send(answers, answer)

@@ -22,6 +22,7 @@ from syncd.targets import (
     Outcome,
     Piece,
     Refused,
+    Retention,
     Stored,
     Written,
 )
@@ -30,6 +31,7 @@ from syncd.targets._conditions import conditions_seen
 from syncd.targets._gcs_client import client_of, is_emulator, sign_in, who
 from syncd.targets._gcs_faults import RAISED, Place, answer_of, faults, unavailable
 from syncd.targets._gcs_policy import policy
+from syncd.targets._gcs_retention import retention
 from syncd.targets._gcs_segments import WAITS, Segments, Splice
 from syncd.targets._keys import key_fault
 from syncd.targets._probe import probe
@@ -93,6 +95,10 @@ class GCS:
         if lacking:
             yield Finding("least privilege", ok=True, detail=policy(self._settings.bucket, self._prefix))
 
+    def retention(self) -> Retention:
+        with self._faults("look at the bucket"):
+            return retention(self._bucket)
+
     # --- writing --------------------------------------------------------------------------------------------
 
     def put_many(self, objects: Sequence[Object]) -> Iterator[Outcome]:
@@ -131,6 +137,8 @@ class GCS:
             blob.upload_from_string(one.body, one.content_type, if_generation_match=generation, **WAITS)
         except RAISED as error:
             return self._set_aside(one.key, "write", error)
+        with self._faults("delete"):
+            self._segments.clear(one.key)
         return Written(one.key, str(blob.generation))
 
     def _delete(self, key: str, generation: int | None = None) -> Outcome:

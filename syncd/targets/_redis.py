@@ -26,6 +26,7 @@ from syncd.targets import (
     Outcome,
     Piece,
     Refused,
+    Retention,
     Stored,
     Written,
 )
@@ -98,6 +99,9 @@ class RedisTarget:
         yield from probe(self)
         with self._faults("look at its settings"):
             yield from keeping(self._redis, self._prefix)
+
+    def retention(self) -> Retention:
+        return Retention()
 
     # --- writing --------------------------------------------------------------------------------------------
 

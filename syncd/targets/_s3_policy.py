@@ -14,6 +14,12 @@ _POLICY = """\
       "Condition": {"StringLike": {"s3:prefix": "PREFIX/*"}}
     },
     {
+      "Sid": "SeeAbandonedUploadsAndWhatTheBucketKeeps",
+      "Effect": "Allow",
+      "Action": ["s3:ListBucketMultipartUploads", "s3:GetBucketVersioning", "s3:GetLifecycleConfiguration"],
+      "Resource": "arn:aws:s3:::BUCKET"
+    },
+    {
       "Sid": "KeepItsObjects",
       "Effect": "Allow",
       "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],

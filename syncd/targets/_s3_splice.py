@@ -128,6 +128,19 @@ def upload(clients: Clients, bucket: str, name: str, content_type: str, old_etag
         raise
 
 
+def clear_abandoned(clients: Clients, bucket: str, name: str) -> None:
+    """Abort the uploads of this very object that a killed process left behind; one writer has none under way but these.
+
+    Without the right to list them nothing happens: the bucket's lifecycle rule has to clear them away.
+    """
+    place: Any = {"Bucket": bucket, "Key": name}
+    with suppress(ClientError):
+        for page in clients.sdk.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=name):
+            for found in page.get("Uploads", []):
+                if found["Key"] == name:
+                    clients.sdk.abort_multipart_upload(**place, UploadId=found["UploadId"])
+
+
 def copies_ranges(clients: Clients, bucket: str, name: str) -> bool:
     """Whether the store copies a range of the small object `name`. Raises ClientError when it answers
     otherwise.

@@ -19,6 +19,7 @@ from syncd.targets import (
     Outcome,
     Piece,
     Refused,
+    Retention,
     Stored,
     Target,
 )
@@ -47,8 +48,10 @@ class Wrapped:
         may_start: Callable[[], bool] = lambda: True,
         wait: Callable[[float], bool | None] = time.sleep,
         remake: Callable[[], Target] | None = None,
+        beat: Callable[[], None] | None = None,
     ) -> None:
         self._target = target
+        self._beat = beat or _nothing
         self._remake = remake
         self._used = False
         self._limiter = limiter
@@ -90,6 +93,9 @@ class Wrapped:
 
     def check(self) -> Iterable[Finding]:
         return self._target.check()
+
+    def retention(self) -> Retention:
+        return self._target.retention()
 
     def put_many(self, objects: Sequence[Object]) -> Iterator[Outcome]:
         return self._many("put", self._target.put_many, {one.key: one for one in objects}, lambda one: len(one.body))
@@ -134,6 +140,7 @@ class Wrapped:
 
         for item in self._one("list", start, prefix):
             self.traffic.passed("list")
+            self._beat()
             yield item
 
     def _many(
@@ -149,11 +156,12 @@ class Wrapped:
             some = {key: waiting[key] for key in islice(waiting, self._limiter.burst)}
             self._pace(some, sum(map(size, some.values())))
             self._check(*some)
-            began, left, done = time.monotonic(), len(waiting), 0
+            began, left, done, beat = time.monotonic(), len(waiting), 0, self._beat_for(some)
             try:
                 for outcome in call([*some.values()]):
                     done += size(waiting.pop(outcome.key))
                     self._count_refusal(outcome)
+                    beat()
                     yield outcome
             except Transient as error:
                 attempt = 1 if len(waiting) < left else attempt + 1
@@ -177,6 +185,7 @@ class Wrapped:
                 self._pause(error, attempt)
             else:
                 self._limiter.went_well()
+                self._beat_for(keys)()
                 return answer
             finally:
                 self.traffic.took(operation, time.monotonic() - began)
@@ -193,9 +202,14 @@ class Wrapped:
                 f"{self.where}: the right to write ran out while requests waited; they are tried again later."
             )
 
+    def _beat_for(self, keys: Collection[str]) -> Callable[[], None]:
+        """What to call when something came of a request; our own few objects prove nothing, another thread renews the lease."""
+        return _nothing if _ours(keys) else self._beat
+
     def _pass_body(self, size: int) -> None:
         self._limiter.take(0, size)
         self.traffic.sent(size)
+        self._beat()
 
     def _pause(self, error: Transient, attempt: int) -> None:
         """Wait before the next attempt. Raises the error when there is to be none."""
@@ -232,6 +246,10 @@ class _Passing(Sequence[Piece]):
             if piece.body is not None:
                 self._tell(len(piece.body))
             yield piece
+
+
+def _nothing() -> None:
+    """Nobody is told."""
 
 
 def _ours(keys: Collection[str]) -> bool:

@@ -26,6 +26,7 @@ from syncd.targets import (
     Outcome,
     Piece,
     Refused,
+    Retention,
     Stored,
     Written,
 )
@@ -132,6 +133,9 @@ class Local:
 
     def check(self) -> Iterable[Finding]:
         return probe(self)
+
+    def retention(self) -> Retention:
+        return Retention()
 
     # --- writing --------------------------------------------------------------------------------------------
 

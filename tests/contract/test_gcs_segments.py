@@ -7,7 +7,7 @@ import pytest
 
 from syncd.targets import Deleted, Piece, Target, Written
 from tests.contract.stores import gcs
-from tests.contract.test_targets import SHARED, body_of, joined, piece, unchanged
+from tests.contract.test_targets import SHARED, body_of, joined, piece, put, unchanged
 from tests.servers import Servers
 
 SEGMENTS = "_syncd/segments/"
@@ -58,6 +58,13 @@ def test_a_splice_that_changes_nothing_sends_nothing_and_keeps_its_segments(targ
     before = segments(target)
     splice(target, [unchanged(one) for one in pieces])
     assert segments(target) == before
+
+
+def test_a_file_that_has_become_small_and_is_put_whole_leaves_no_segments(target: Target) -> None:
+    splice(target, [piece("0", 10, "a"), piece("1", 10, "b")])
+    put(target, SHARED, b"small")
+    assert segments(target) == set()
+    assert body_of(target, SHARED) == b"small"
 
 
 def test_segments_of_other_files_are_left_alone(target: Target) -> None:

@@ -51,8 +51,11 @@ def test_many_deletions_are_held_while_edits_flow_until_they_are_allowed_once(de
     before = deployment.tasks()
     synced = deployment.claims()["projects"]["1"]["synced_through"]
     many = deployment.database.labelled(1)[:21]
+    deployment.command("pause", "out")  # so that they come all at once: twenty of them alone may pass
     deployment.database.delete_tasks(many)
     deployment.database.annotate(43, "flows on")
+    eventually(lambda: deployment.status()["targets"]["out"]["dirty"] > len(many), deployment.status)
+    deployment.command("resume", "out")
     held = {f"1/tasks/{task}.json" for task in many}
     eventually(lambda: deployment.claims()["held_deletes"] == len(many), deployment.claims)
     eventually(lambda: deployment.tasks() == {**deployment.rendered(), **{key: before[key] for key in held}})

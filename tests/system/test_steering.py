@@ -76,6 +76,63 @@ def test_a_running_daemon_takes_a_backfill(deployment: Deployment) -> None:
     assert settled[0]["unchanged"] > 0
 
 
+# --- paused targets ---------------------------------------------------------------------------------------------------
+
+
+def test_a_pass_without_a_daemon_writes_nothing_to_a_paused_target(deployment: Deployment) -> None:
+    deployment.sync()
+    deployment.command("pause", "out")
+    before = deployment.tasks()
+    deployment.database.annotate(1, "while it is paused")
+    done = deployment.command("sync")
+    assert (done.returncode, "paused" in done.stdout) == (1, True)
+    assert deployment.tasks() == before
+    deployment.command("resume", "out")
+    assert deployment.sync()["written"] == 1
+    assert deployment.tasks() == deployment.rendered()
+
+
+def test_a_paused_target_goes_on_saying_how_far_it_is_true(deployment: Deployment) -> None:
+    deployment.start()
+    deployment.wait_until_true()
+    deployment.command("pause", "out")
+    eventually(lambda: deployment.status()["targets"]["out"]["state"] == "paused")
+    deployment.database.annotate(1, "while it is paused")
+    eventually(lambda: deployment.claims()["dirty"] == 1, deployment.claims)
+    written, synced = deployment.claims()["written_at"], deployment.claims()["synced_through"]
+    eventually(lambda: deployment.claims()["written_at"] > written, deployment.claims)
+    assert deployment.claims()["synced_through"] == synced
+
+
+# --- one project ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["running", "stopped"])
+def test_a_pass_over_one_project_is_about_that_project(deployment: Deployment, running: bool) -> None:
+    in_the_way = block(deployment)  # a task of project 1
+    if running:
+        deployment.start()
+        deployment.wait_until_true()
+    else:
+        assert deployment.command("sync").returncode == 1
+    deployment.database.annotate(deployment.database.labelled(2)[0], "of project 2")
+    assert deployment.command("sync", "--project", "2").returncode == 0
+    assert {k: b for k, b in deployment.tasks().items() if k.startswith("2/")}.items() <= deployment.rendered().items()
+    assert deployment.command("sync", "--project", "1").returncode == 1
+    in_the_way.rmdir()
+    assert deployment.command("sync", "--project", "999").returncode == 2
+
+
+def test_waiting_for_a_project_that_is_not_there_ends_at_once(deployment: Deployment) -> None:
+    deployment.sync()
+    done = deployment.command("wait", "--project", "999", "--timeout", "60")
+    assert done.returncode == 2
+    assert "the source has no project '999'" in done.stderr
+
+
+# --- orders that cannot be followed -----------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

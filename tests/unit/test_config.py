@@ -114,5 +114,5 @@ def test_the_schema_knows_every_source_and_target_and_is_json():
     titles = {one["title"] for one in schema["properties"]["targets"]["items"]["oneOf"]}
     assert {"local", "s3", "gcs", "azure", "redis"} <= titles
     assert set(schema["properties"]) == {
-        "instance", "source", "documents", "targets", "state", "http", "log", "shutdown_seconds",
+        "instance", "source", "documents", "targets", "state", "http", "log", "shutdown_seconds", "hung_seconds",
     }  # fmt: skip

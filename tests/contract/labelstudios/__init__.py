@@ -21,6 +21,8 @@ class Studio:
 
     edits: LabelStudioDatabase
     source: Callable[..., Source]
+    has_identity: bool = True
+    """Whether its content says which Label Studio it is."""
 
 
 def names() -> list[str]:

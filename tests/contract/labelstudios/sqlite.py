@@ -11,8 +11,8 @@ from tests.servers import Servers
 
 def opened(servers: Servers, folder: Path) -> Studio:
     path = folder / "label_studio.sqlite3"
-    return Studio(unpack(path), partial(_source, path))
+    return Studio(unpack(path), partial(source, path))
 
 
-def _source(path: Path, **settings: object) -> Source:
+def source(path: Path, **settings: object) -> Source:
     return make("sqlite", settings_of("sqlite").model_validate({"type": "sqlite", "path": path, **settings}))

@@ -73,5 +73,11 @@ def document_of(value: Json, body: bytes, *, is_plain: bool) -> Document:
     return Document(value, body, is_plain)
 
 
+def document_from(body: bytes) -> Document:
+    """The task that one JSON text is. Raises TaskRejected, ValueError for no JSON."""
+    value, is_plain = parsed(body, is_exact=has_long_numbers(body))
+    return document_of(value, body, is_plain=is_plain)
+
+
 def _shown(value: Json) -> str:
     return ascii(value)[:80]

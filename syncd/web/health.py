@@ -1,0 +1,24 @@
+"""`/livez` and `/readyz`: 200 or 503, and one JSON line of reasons. Without a token: probes have none."""
+
+from collections.abc import Sequence
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from syncd.web import Site
+
+OPEN = True
+
+
+def routes(site: Site) -> Sequence[Route]:
+    async def livez(_: Request) -> Response:
+        health = site.running.health()
+        return JSONResponse({"alive": health.alive, "reasons": health.hung}, 200 if health.alive else 503)
+
+    async def readyz(_: Request) -> Response:
+        health = site.running.health()
+        reasons = health.waiting + health.trouble
+        return JSONResponse({"ready": health.ready, "reasons": reasons}, 200 if health.ready else 503)
+
+    return [Route("/livez", livez), Route("/readyz", readyz)]
