@@ -20,6 +20,8 @@ from tests.places import PLACES
 from tests.servers import Servers
 
 TASKS = 300
+BOXES = 1
+MIRRORS = ["JSONL", "CSV", "COCO", "YOLO"]
 
 
 def main() -> None:
@@ -39,11 +41,12 @@ def main() -> None:
 
 def read_for(seconds: float, kind: str, deployment: Deployment, servers: Servers) -> list[str]:
     place = PLACES[kind](servers, deployment.folder)
-    deployment.configure(targets=[{"name": "out", "claims_seconds": 0.1, "max_delete_ratio": 0, **place.target}])
-    deployment.database.add_labelled_tasks(4, TASKS)
+    quick = {"claims_seconds": 0.1, "publish_seconds": 1, "max_delete_ratio": 0}
+    deployment.configure(targets=[{"name": "out", "mirrors": MIRRORS, **quick, **place.target}])
+    deployment.database.add_labelled_tasks(BOXES, TASKS)
     deployment.sync()
     deployment.start()
-    scribe = Scribe(deployment.database, 4, per_second=50)
+    scribe = Scribe(deployment.database, BOXES, per_second=50)
     with open_bucket(place.address, **place.settings) as bucket:
         skeptic = Skeptic(bucket, scribe)
         scribe.start()
@@ -52,6 +55,8 @@ def read_for(seconds: float, kind: str, deployment: Deployment, servers: Servers
             skeptic.poll()
         scribe.stop()
         bucket.wait(timeout=60, poll_seconds=0.05)
+        for mirror in MIRRORS:
+            bucket.wait(project=BOXES, mirror=mirror.lower(), timeout=60, poll_seconds=0.05)
         there = skeptic.end()
     print(
         f"{kind}: {scribe.changes} changes in {seconds:.0f} s, {skeptic.polls} polls, {skeptic.cursor} journal lines,"

@@ -161,10 +161,13 @@ def registry_in(body: bytes) -> Registry:
     try:
         says = orjson.loads(body)
         classes = {str(entry["name"]): int(entry["id"]) for entry in says["classes"]}
-        columns = {str(name): tuple(map(str, listed)) for name, listed in (says["columns"] or {}).items()}
+        columns = {
+            str(name): tuple(dict.fromkeys(map(str, listed))) for name, listed in (says["columns"] or {}).items()
+        }
     except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError, ValueError):
         return Registry()
-    return Registry(classes, columns)
+    is_sound = len(set(classes.values())) == len(classes)
+    return Registry(classes, columns) if is_sound else Registry()
 
 
 def _digest(body: bytes) -> str:

@@ -6,10 +6,11 @@ end with exit code 0; a second one stops at once. SIGHUP follows a changed confi
 
 import os
 import signal
+import sqlite3
 import threading
 import time
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from types import FrameType
 from typing import Any
 
@@ -32,6 +33,7 @@ from syncd.reloading import Changes, changes_of, in_force, source_of
 from syncd.running import Running
 from syncd.status import status_of
 from syncd.steering import set_aside, steer
+from syncd.supervision import Supervisor
 
 log = structlog.get_logger()
 
@@ -59,6 +61,7 @@ class Daemon:
         self._pulse = Pulse()
         self._masked = Masked(assembly.config.secrets)
         self._died: str | None = None
+        self._supervisor = Supervisor()
 
     @property
     def assembly(self) -> Assembly:
@@ -71,20 +74,26 @@ class Daemon:
         Raises SyncdError when one of its threads fails by a fault of syncd's own: a daemon that only looks alive helps nobody.
         """
         a = self._assembly
-        with self._signals(), control.serve(a.config.root.state.path, self.order), self._served():
+        with (
+            self._signals(),
+            control.serve(a.config.root.state.path, self.order),
+            self._served(),
+            self._supervisor.listening(self.health, self._in_short),
+        ):
             log.info(
                 "started", version=__version__, source=a.source.where, targets=[lane.target.where for lane in a.lanes]
             )
             self._start_source()
             for lane in a.lanes:
                 self._start_lane(lane)
+            self._sample()
             while not self._stop.is_set():
                 if self._called.wait(SAMPLE_SECONDS) and not self._stop.is_set():
                     self._called.clear()
                     self._reload_or_say_why_not()
-                for lane in a.lanes:
-                    lane.sample()
+                self._sample()
             log.info("stopping")
+            self._supervisor.stopping()
             self._drain()
         log.info("stopped")
         if self._died is not None:
@@ -92,6 +101,11 @@ class Daemon:
                 f"the part of syncd called {self._died} failed, by a fault of its own: the log has the details, please "
                 "report them. Nothing is lost; start syncd again"
             )
+
+    def _sample(self) -> None:
+        with suppress(sqlite3.Error):  # a ledger that cannot be read for a moment leaves a gap in the charts
+            for lane in self._assembly.lanes:
+                lane.sample()
 
     def _served(self) -> AbstractContextManager[None]:
         """HTTP, when the configuration wants it; only then is the server imported."""
@@ -141,10 +155,11 @@ class Daemon:
             try:
                 self._pulse.beat()
                 a.instance()
+                position = None if self._sweep_again.is_set() else a.ledger.fact("position")
                 self._sweep_again.clear()
                 if stop.is_set():
                     return
-                for batch in a.source.watch(a.ledger, a.ledger.fact("position"), self._sweep_again):
+                for batch in a.source.watch(a.ledger, position, self._sweep_again):
                     if a.record(batch):
                         fault_point("signals recorded")
                         for lane in a.lanes:
@@ -168,7 +183,7 @@ class Daemon:
 
         Raises SyncdError before anything has changed, when the file is wrong or the new source is not there.
         """
-        with self._reloading:
+        with self._reloading, self._supervisor.reloading():
             try:
                 new = load(self._assembly.config.path)
                 changes = changes_of(self._assembly.config, new)
@@ -257,6 +272,17 @@ class Daemon:
         found = status_of(a.ledger, running=True, pid=os.getpid(), states=states, rates=rates, source_error=error)
         said: dict[str, Any] = self._masked.everywhere({**found, "configuration": self._configuration})
         return said
+
+    def _in_short(self) -> str:
+        """Each target in a few words, from memory alone."""
+        said = []
+        for lane in self._assembly.lanes:
+            words = [f"{lane.settings.name}: {lane.status}"]
+            for last in lane.rates.samples()[-1:]:
+                words += [f"lag {last.lag_seconds:.1f} s"] if last.lag_seconds is not None else []
+                words.append(f"{last.due} due")
+            said.append(", ".join(words))
+        return "; ".join(said)
 
     def health(self) -> Health:
         """Whether we live and have started: from memory alone, so that a probe never waits."""

@@ -68,7 +68,7 @@ class Deployment:
         place = {"name": "out", "type": "local", "path": str(self.target), "claims_seconds": 0.1}
         text = {
             "source": {**self.database.source, **quick, **source},
-            "targets": [{**place, **target}],
+            "targets": [{key: value for key, value in {**place, **target}.items() if value is not None}],
             "state": {"path": str(self.state)},
             "log": {"format": "json"},
             **root,

@@ -15,10 +15,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 
-from syncd.reader import Bucket, Change, Document, State
-from tests.labelstudio_database import LabelStudioDatabase, result_saying
+from syncd.model import Json
+from syncd.reader import Bucket, Change, State
+from tests.labelstudio_database import LabelStudioDatabase
 
 GONE = -1
+FIRST = 1_000_000
+"""Numbers are written as lead times, which every format keeps; people's own are shorter."""
+MIRROR = "jsonl"
+"""The mirror that is read to see whether its claims hold: one document a line."""
 
 
 @dataclass(slots=True)
@@ -77,8 +82,11 @@ class Scribe:
                 for table, column in (("task_completion", "task_id"), ("prediction", "task_id"), ("task", "id")):
                     connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (task,))
             else:
-                sql = "UPDATE task_completion SET result = ?, updated_at = ? WHERE task_id = ?"
-                connection.execute(sql, (result_saying(f"no {number}"), now, task))
+                sql = (
+                    "UPDATE task_completion SET lead_time = ?, updated_at = ?, "
+                    "result = json_set(result, '$[0].value.x', ?) WHERE task_id = ?"
+                )
+                connection.execute(sql, (FIRST + number, now, number % 70 + 0.5, task))
                 connection.execute("UPDATE task SET updated_at = ? WHERE id = ?", (now, task))
         self.notes[task][-1] = (datetime.now(UTC), number)
 
@@ -97,6 +105,8 @@ class Skeptic:
     claims: int = 0
     """Changes whose being visible was claimed and looked at."""
     loads: int = 0
+    _etags: dict[str, set[str | None]] = field(default_factory=dict)
+    """Key of a mirror's file → every version that the journal told of."""
     _awaited: dict[str, tuple[int, str]] = field(default_factory=dict)
     """Key → what a later line has to explain: the line seen, and what was found instead of its object."""
     _last: State | None = None
@@ -131,6 +141,8 @@ class Skeptic:
             self.folded.pop(change.key, None)
             return
         self.folded[change.key] = change.digest or change.etag
+        if change.kind == "mirror":
+            self._etags.setdefault(change.key, set()).add(change.etag)
         body = self.bucket.read(change.key)
         self.loads += 1
         if body is None:
@@ -162,13 +174,31 @@ class Skeptic:
         for task in list(self.scribe.notes) if moment else ():
             key = f"{project}/tasks/{task}.json"
             found = self.bucket.document(key)
-            shown = GONE if found is None else _number(found)
-            allowed = self.scribe.allowed(task, moment)  # asked after the look: what came meanwhile is allowed too
-            self.claims += bool(allowed)
-            if allowed and shown not in allowed:
-                self.broken.append(f"true up to {moment}, and task {task} shows {shown}, not one of {allowed}")
+            allowed = self._shows(f"task {task}", GONE if found is None else _number(found.json), task, moment)
             if len(allowed) == 1 and self.folded.get(key) != (found and found.digest):
                 self.broken.append(f"true up to {moment}, and the journal tells another version of task {task}")
+        self._mirror_holds(state)
+
+    def _mirror_holds(self, state: State) -> None:
+        project = self.scribe.project
+        claims = state.projects[project].mirrors.get(MIRROR) if project in state.projects else None
+        if claims is None or claims.synced_through is None:
+            return
+        key = f"{project}/{MIRROR}/result.jsonl"
+        if claims.etag not in self._etags.get(key, set()):
+            self.broken.append(f"{key} is claimed to be {claims.etag}, which the journal never told of")
+        lines = (self.bucket.read(key) or b"").splitlines()
+        shown = {task["id"]: _number(task) for task in map(json.loads, lines)}
+        for task in list(self.scribe.notes):
+            self._shows(f"task {task} in {key}", shown.get(task, GONE), task, claims.synced_through)
+
+    def _shows(self, what: str, shown: int, task: int, moment: datetime) -> list[int]:
+        """What may be shown, asked after the look: what came meanwhile is allowed too."""
+        allowed = self.scribe.allowed(task, moment)
+        self.claims += bool(allowed)
+        if allowed and shown not in allowed:
+            self.broken.append(f"true up to {moment}, and {what} shows {shown}, not one of {allowed}")
+        return allowed
 
 
 def report(broken: list[str], folded: Mapping[str, str | None], there: Mapping[str, str | None]) -> list[str]:
@@ -178,10 +208,9 @@ def report(broken: list[str], folded: Mapping[str, str | None], there: Mapping[s
     return (broken + differing)[:20]
 
 
-def _number(document: Document) -> int:
-    """What the scribe wrote last; 0 for a document it has not written yet."""
-    said = [result["value"].get("choices", [""])[0] for a in document.json["annotations"] for result in a["result"]]
-    return max((int(word[3:]) for word in said if word.startswith("no ")), default=0)
+def _number(task: Json) -> int:
+    """What the scribe wrote last; 0 for a document that it has not written yet."""
+    return max((int(a["lead_time"]) - FIRST for a in task["annotations"] if (a["lead_time"] or 0) >= FIRST), default=0)
 
 
 def _digest(body: bytes) -> str:

@@ -72,6 +72,26 @@ class Database:
                     self._types = {}
                 raise explained(error, self.where) from error
 
+    def pages(self, sql: str, parameters: Sequence[object], size: int) -> Iterator[list[tuple[Any, ...]]]:
+        """The rows of one long answer, `size` at a time; only inside `snapshot`."""
+        connection: psycopg.Connection[Any] = self._local.inside
+        try:
+            with connection.cursor("pages", binary=True) as cursor:
+                cursor.execute(sql.replace("?", "%s"), parameters)
+                while page := cursor.fetchmany(size):
+                    yield page
+        except psycopg.Error as error:
+            raise explained(error, self.where) from error
+
+    def command(self, sql: str) -> None:
+        """Change something of syncd's own, on the operator's command only."""
+        try:
+            with psycopg.connect(self._conninfo) as connection:
+                connection.read_only = False
+                connection.execute(sql.encode())
+        except psycopg.Error as error:
+            raise explained(error, self.where) from error
+
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Statements inside see one state of the database. May be nested; the outermost counts."""

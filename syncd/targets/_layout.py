@@ -5,11 +5,11 @@ layout that is lost, late or another writer's is noticed, and then every piece i
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 
-from syncd.targets import Piece
+from syncd.targets import Piece, Target
 
 FOLDER = "_syncd/splices/"
 
@@ -106,3 +106,40 @@ def from_json(body: bytes) -> Layout | None:
         return layout_of(pieces, str(told["etag"]))
     except (ValueError, KeyError, TypeError):
         return None
+
+
+class Spliced:
+    """Which objects of a target were put together from pieces, and which of them a killed splice may have left parts of."""
+
+    def __init__(self, target: Target, clear_abandoned: Callable[[str], None]) -> None:
+        """`clear_abandoned` drops what was begun of the object `key` and never completed."""
+        self._target = target
+        self._clear_abandoned = clear_abandoned
+        self._keys: set[str] | None = None
+        self._tidy: set[str] = set()
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._known()
+
+    def layout(self, key: str) -> Layout | None:
+        """The pieces of the object as it is now; None when nothing is known of this version."""
+        told, now = self._target.get(layout_key(key)), self._target.head(key)
+        layout = from_json(told.body) if told and told.body else None
+        return layout if layout and now and now.etag == layout.etag else None
+
+    def clear_up(self, key: str) -> None:
+        """Before a splice or a deletion: drop what earlier ones left, unless the last one is known to have gone well."""
+        if key not in self._tidy:
+            self._clear_abandoned(key)
+        self._tidy.discard(key)
+
+    def went_well(self, key: str) -> None:
+        self._known().add(key)
+        self._tidy.add(key)
+
+    def _known(self) -> set[str]:
+        """A few for each project; listed once."""
+        if self._keys is None:
+            names = (item.key for item in self._target.list(FOLDER))
+            self._keys = {name.removeprefix(FOLDER).removesuffix(".json") for name in names}
+        return self._keys

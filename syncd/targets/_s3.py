@@ -30,8 +30,7 @@ from syncd.targets import (
 from syncd.targets._abreast import Pool
 from syncd.targets._conditions import conditions_seen
 from syncd.targets._keys import key_fault
-from syncd.targets._layout import FOLDER as LAYOUTS
-from syncd.targets._layout import Layout, LostPieceError, extents, from_json, layout_key, layout_of, noted, to_json
+from syncd.targets._layout import LostPieceError, Spliced, extents, layout_key, layout_of, noted, to_json
 from syncd.targets._probe import FOLDER as CHECKS
 from syncd.targets._probe import probe, sample
 from syncd.targets._s3_clients import CONNECTIONS
@@ -64,9 +63,7 @@ class S3:
         self._opened = ExitStack()
         self._probing = threading.Lock()
         self._capabilities: Capabilities | None = None
-        self._laid_out: set[str] | None = None
-        self._tidy: set[str] = set()
-        """Keys whose last splice of this process ended well: no part of them lies about."""
+        self._spliced = Spliced(self, self._clear_abandoned)
 
     @property
     def where(self) -> str:
@@ -106,9 +103,9 @@ class S3:
         return self._pool.each(self._put, objects)
 
     def delete_many(self, keys: Sequence[str]) -> Iterator[Outcome]:
-        spliced = [key for key in keys if key in self._layouts()]
+        spliced = [key for key in keys if key in self._spliced]
         for key in spliced:
-            self._clear_abandoned(key)
+            self._spliced.clear_up(key)
         beside = set(map(layout_key, spliced))
         wanted = [*keys, *beside]
         for start in range(0, len(wanted), DELETES_PER_REQUEST):
@@ -125,8 +122,8 @@ class S3:
     def splice(self, key: str, pieces: Sequence[Piece], *, content_type: str) -> Outcome:
         if reason := key_fault(self._name(key)):
             return Failed(key, f"{key} cannot be stored: {reason}")
-        self._clear_abandoned(key)
-        old, passed = self._layout(key), list[Piece]()
+        self._spliced.clear_up(key)
+        old, passed = self._spliced.layout(key), list[Piece]()
         try:
             with upload(
                 self._signed.clients, self._bucket, self._name(key), content_type, old.etag if old else None
@@ -140,8 +137,7 @@ class S3:
             return self._set_aside(key, "splice", error)
         layout = layout_of(passed, etag)
         self._put(Object(layout_key(key), to_json(layout), ""))
-        self._layouts().add(key)
-        self._tidy.add(key)
+        self._spliced.went_well(key)
         return Written(key, etag)
 
     def _put(self, one: Object) -> Outcome:
@@ -241,29 +237,11 @@ class S3:
         plain = not (self._settings.sse or "").startswith("aws:kms") and _MD5.fullmatch(etag)
         return Listed(name.removeprefix(self._name("")), size, etag, etag if plain else None)
 
-    # --- pieces ---------------------------------------------------------------------------------------------
-
-    def _layout(self, key: str) -> Layout | None:
-        """The pieces of the object as it is now; None when nothing is known of this version."""
-        told, now = self.get(layout_key(key)), self.head(key)
-        layout = from_json(told.body) if told and told.body else None
-        return layout if layout and now and now.etag == layout.etag else None
-
-    def _layouts(self) -> set[str]:
-        """The keys of spliced objects: a few for each project."""
-        if self._laid_out is None:
-            names = (item.key for item in self.list(LAYOUTS))
-            self._laid_out = {name.removeprefix(LAYOUTS).removesuffix(".json") for name in names}
-        return self._laid_out
+    # --- the place ------------------------------------------------------------------------------------------
 
     def _clear_abandoned(self, key: str) -> None:
-        """Drop what a splice that was killed, or failed while the store was out of reach, left of this object."""
-        if key not in self._tidy:
-            with self._faults("clear up in"):
-                clear_abandoned(self._signed.clients, self._bucket, self._name(key))
-        self._tidy.discard(key)
-
-    # --- the place ------------------------------------------------------------------------------------------
+        with self._faults("clear up"):
+            clear_abandoned(self._signed.clients, self._bucket, self._name(key))
 
     def _name(self, key: str) -> str:
         return f"{self._prefix}/{key}" if self._prefix else key

@@ -7,29 +7,35 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from syncd.errors import SyncdError, Unavailable
 from syncd.exporting.wanted import NotFound
 from syncd.web import Site, groups
 from syncd.web._access import Access
+from syncd.web._limits import CallerGoneError, Limits
 
 log = structlog.get_logger()
 
 
-def application(site: Site) -> Starlette:
+def application(site: Site) -> ASGIApp:
     """What the server serves."""
     routes: list[Route] = []
     unguarded: set[str] = set()
+    largest: dict[str, int] = {}
     for group in groups():
         made = group.routes(site)
         routes += made
         if getattr(group, "OPEN", False):
             unguarded.update(route.path for route in made)
-    return Starlette(
+        if hasattr(group, "LARGEST_BODY"):
+            largest |= {route.path: group.LARGEST_BODY for route in made}
+    app = Starlette(
         routes=routes,
         middleware=[Middleware(Access, site=site, unguarded=frozenset(unguarded))],
         exception_handlers={HTTPException: _refused, SyncdError: _failed, Exception: _fault},
     )
+    return Limits(app, largest)
 
 
 async def _refused(_: Request, error: Exception) -> Response:
@@ -43,5 +49,6 @@ async def _failed(_: Request, error: Exception) -> Response:
 
 
 async def _fault(request: Request, error: Exception) -> Response:
-    log.error("request failed", path=request.url.path, exc_info=error)
+    if not isinstance(error, CallerGoneError):
+        log.error("request failed", path=request.url.path, exc_info=error)
     return JSONResponse({"detail": "a fault of syncd's own; its log has the details"}, 500)

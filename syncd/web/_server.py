@@ -12,6 +12,7 @@ from syncd.config import Http
 from syncd.errors import Misconfigured
 from syncd.web import Running, Site
 from syncd.web._app import application
+from syncd.web._connections import Connection
 
 log = structlog.get_logger()
 
@@ -27,7 +28,7 @@ def served(running: Running, http: Http) -> Iterator[None]:
     server = uvicorn.Server(
         uvicorn.Config(
             application(site),
-            http="h11",
+            http=Connection,
             ws="none",
             loop="asyncio",
             lifespan="off",

@@ -15,6 +15,7 @@ from syncd.hooks import HEADER, LARGEST, PATH, hint_of, is_ours, take
 from syncd.web import Site
 
 OPEN = True
+LARGEST_BODY = LARGEST
 
 
 def routes(site: Site) -> Sequence[Route]:

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 DUMP = ROOT / "tests" / "data" / "label_studio.pg.sql.gz"
 RIGHTS = ROOT / "deploy" / "policies" / "postgres.sql"
 PASSWORD = "pass word/%"  # what must be escaped in a url
-QUICK = "-c fsync=off -c max_connections=60 -c shared_buffers=64MB -c timezone=UTC"
+QUICK = "-c fsync=off -c max_connections=60 -c shared_buffers=64MB -c timezone=UTC -c wal_level=logical"
 HBA = """host all postgres 127.0.0.1/32 trust
 host replication postgres 127.0.0.1/32 trust
 host all all 127.0.0.1/32 scram-sha-256
@@ -62,6 +62,10 @@ class Postgres:
 
     def stop(self, mode: str = "fast") -> None:
         self._ctl("stop", "-m", mode)
+
+    def promote(self) -> None:
+        """Make this standby a server of its own."""
+        self._ctl("promote")
 
     @contextmanager
     def standby(self) -> Iterator["Postgres"]:

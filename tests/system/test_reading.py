@@ -19,6 +19,9 @@ from tests.distrust import Scribe, Skeptic, report
 from tests.places import PLACES, Place
 from tests.servers import Servers
 
+BOXES = 1
+"""A project of boxes, which every mirror of these tests can hold."""
+MIRRORS = ["JSONL", "CSV", "COCO", "YOLO"]
 SECONDS = 8.0
 """How long the skeptical reader reads here; benchmarks/reading.py does it for two minutes."""
 
@@ -178,11 +181,11 @@ def test_whatever_a_reader_sees_while_tasks_change_holds(
     kind: str, deployment: Deployment, servers: Servers, tmp_path: Path
 ) -> None:
     place = PLACES[kind](servers, tmp_path)
-    configure(deployment, place)
-    deployment.database.add_labelled_tasks(4, 100)
+    configure(deployment, place, mirrors=MIRRORS, publish_seconds=0.5)
+    deployment.database.add_labelled_tasks(BOXES, 100)
     deployment.sync()
     daemon = deployment.start()
-    scribe = Scribe(deployment.database, 4, per_second=50)
+    scribe = Scribe(deployment.database, BOXES, per_second=50)
     with opened(place) as bucket:
         bucket.wait(timeout=30, poll_seconds=0.05)
         skeptic = Skeptic(bucket, scribe)
@@ -198,6 +201,8 @@ def test_whatever_a_reader_sees_while_tasks_change_holds(
         finally:
             scribe.stop()
         bucket.wait(timeout=30, poll_seconds=0.05)
+        for mirror in MIRRORS:
+            bucket.wait(project=BOXES, mirror=mirror.lower(), timeout=30, poll_seconds=0.05)
         there = skeptic.end()
     deployment.stop(daemon)
     assert report(skeptic.broken, skeptic.folded, there) == []
@@ -213,10 +218,14 @@ def test_the_training_job_of_the_documentation_reads_only_what_is_new(
     deployment: Deployment, folder: Place, tmp_path: Path
 ) -> None:
     page = (Path(__file__).parents[2] / "docs" / "reading.md").read_text("utf-8")
-    first_look, job = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    first_look, mirror, job = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     (tmp_path / "look.py").write_text(first_look.replace("/data/labels", folder.address))
+    imports = "import json\nfrom syncd.reader import open_bucket\n"
+    (tmp_path / "mirror.py").write_text(
+        imports + mirror.replace("/data/labels", folder.address) + "print(len(coco['images']))"
+    )
     (tmp_path / "train.py").write_text(job)
-    configure(deployment, folder, journal_days=1e-9)
+    configure(deployment, folder, journal_days=1e-9, mirrors=["COCO"], publish_seconds=0.1)
     daemon = deployment.start()
     deployment.wait_until_true()
     tasks = deployment.database.labelled(4)
@@ -227,6 +236,7 @@ def test_the_training_job_of_the_documentation_reads_only_what_is_new(
         return done.stdout
 
     assert sorted(int(line.split()[0]) for line in run("look.py").splitlines()) == tasks
+    assert int(run("mirror.py")) == len(json.loads((tmp_path / "out/1/coco/result.json").read_bytes())["images"]) > 20
     assert f"{len(tasks)} learned, 0 forgotten, {len(tasks)} in all" in run("train.py", folder.address, "4")
     assert f"0 learned, 0 forgotten, {len(tasks)} in all" in run("train.py", folder.address, "4")
 
