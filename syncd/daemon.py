@@ -155,10 +155,11 @@ class Daemon:
             try:
                 self._pulse.beat()
                 a.instance()
+                position = None if self._sweep_again.is_set() else a.ledger.fact("position")
                 self._sweep_again.clear()
                 if stop.is_set():
                     return
-                for batch in a.source.watch(a.ledger, a.ledger.fact("position"), self._sweep_again):
+                for batch in a.source.watch(a.ledger, position, self._sweep_again):
                     if a.record(batch):
                         fault_point("signals recorded")
                         for lane in a.lanes:
@@ -249,6 +250,8 @@ class Daemon:
                 return self._sync(order.get("projects") or ())
             case {"order": "reload"}:
                 return {"reloaded": self.reload().as_json()}
+            case {"order": "doubt", "target": name}:
+                return self._doubt(str(name), order.get("tasks") or (), mirrors=bool(order.get("mirrors")))
             case {"order": "quarantine", "do": "list"}:
                 found = set_aside(self._assembly.ledger, order.get("target"), order.get("project"))
                 return {"quarantined": found}
@@ -262,6 +265,13 @@ class Daemon:
         for lane in self._assembly.lanes:
             lane.wake.set()
         return {"done": done}
+
+    def _doubt(self, name: str, tasks: Collection[int], *, mirrors: bool) -> Order:
+        for lane in self._assembly.lanes:
+            if lane.settings.name == name:
+                lane.doubt(tasks, mirrors=mirrors)
+                return {"done": [f"{name}: is listed"]}
+        return {"error": f"there is no target {name!r}"}
 
     def status(self) -> dict[str, Any]:
         a = self._assembly
@@ -308,7 +318,10 @@ class Daemon:
                 continue
             projects = numbers_of(a.ledger.projects().values(), only)
             left = {lane.settings.name: left_over(lane, projects) for lane in a.lanes}
-            if all(lane["state"] in AWAY or lane["dirty"] + lane["mirrors_due"] == 0 for lane in left.values()):
+            if all(
+                lane["state"] in AWAY or lane["dirty"] + lane["mirrors_due"] + lane["in_doubt"] == 0
+                for lane in left.values()
+            ):
                 return {"targets": left}
         return {"error": "the daemon is stopping", "unreachable": True}
 
