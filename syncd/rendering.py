@@ -8,6 +8,11 @@ _FAULTS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeErr
 """What code raises over data that nobody foresaw."""
 
 
+def has_names(chosen: Format) -> bool:
+    """True for formats whose tasks need classes or columns."""
+    return type(chosen).names is not Format.names
+
+
 def names_of(chosen: Format, document: Document, context: Context) -> Names:
     """What the task needs in the registries. Raises TaskRejected."""
     try:

@@ -12,7 +12,7 @@ from syncd.converting.abreast import Workers, working
 from syncd.converting.elements import Elements, Unit, WrongBorder
 from syncd.converting.files import write_own_files
 from syncd.converting.gathering import Given, in_order
-from syncd.converting.rendering import MoreNames, OutOfOrder, Rendered, Surveyed, Wish, has_names
+from syncd.converting.rendering import MoreNames, OutOfOrder, Rendered, Surveyed, Wish
 from syncd.converting.report import Report, SetAside, Tally
 from syncd.converting.sections import Parts, Sections
 from syncd.converting.staging import Staging, staging
@@ -21,6 +21,7 @@ from syncd.formats import AnnotationPolicy, Context, Format, Options
 from syncd.labelstudio.labelconfig import number_classes, region_classes
 from syncd.media import MediaSettings
 from syncd.model import LabelSchema
+from syncd.rendering import has_names
 
 MISSING_LISTED = 1_000
 

@@ -18,7 +18,7 @@ from syncd.documents import Document
 from syncd.errors import TaskRejected
 from syncd.formats import Context, Format, MediaFact, Options, Rendering
 from syncd.media import Media, MediaMissing, MediaSettings
-from syncd.rendering import names_of, rendering_of
+from syncd.rendering import has_names, names_of, rendering_of
 
 FETCHES = 8
 """Media fetched at a time by one process."""
@@ -208,8 +208,3 @@ class Bench:
     def _separators(self) -> Mapping[str, bytes]:
         files = self.format.shared_files(self.wish.context)
         return {section.name: section.separator for file in files for section in file.sections}
-
-
-def has_names(chosen: Format) -> bool:
-    """True for formats whose tasks need classes or columns."""
-    return type(chosen).names is not Format.names

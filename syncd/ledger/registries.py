@@ -71,34 +71,35 @@ def grow(
 
 def adopt(ledger: Ledger, project: int, found: Registry) -> list[str]:
     """Add what a bucket's copy has beyond ours; returns where the two contradict each other, and then adds nothing."""
-    known = registry_of(ledger, project)
+    with ledger.transaction() as t:  # from the first look on: lanes adopt side by side
+        known = registry_of(ledger, project)
+        conflicts = _contradictions(known, found)
+        if not conflicts:
+            classes = [(project, number, name) for name, number in found.classes.items() if name not in known.classes]
+            columns = [
+                (project, rendition, place, name)
+                for rendition, theirs in found.columns.items()
+                for place, name in enumerate(theirs)
+                if place >= len(known.columns.get(rendition, ()))
+            ]
+            t.executemany("INSERT INTO classes VALUES (?, ?, ?)", classes)
+            t.executemany("INSERT INTO columns VALUES (?, ?, ?, ?)", columns)
+            ledger.registries_at[project] += bool(classes or columns)
+    return conflicts
+
+
+def _contradictions(known: Registry, found: Registry) -> list[str]:
     names = {number: name for name, number in known.classes.items()}
-    conflicts = [
+    said = [
         f"class {name!r} is number {number} there"
         for name, number in found.classes.items()
         if known.classes.get(name, number) != number or names.get(number, name) != name
     ]
-    longer: dict[str, tuple[str, ...]] = {}
     for rendition, theirs in found.columns.items():
         ours = known.columns.get(rendition, ())
-        if theirs[: len(ours)] == ours:
-            longer[rendition] = theirs
-        elif ours[: len(theirs)] != theirs:
-            conflicts.append(f"the columns of {rendition} have another order there")
-    if not conflicts:
-        with ledger.transaction() as t:
-            before = t.total_changes
-            rows = [(project, number, name) for name, number in found.classes.items()]
-            t.executemany("INSERT OR IGNORE INTO classes VALUES (?, ?, ?)", rows)
-            columns = [
-                (project, rendition, place, name)
-                for rendition in longer
-                for place, name in enumerate(longer[rendition])
-            ]
-            t.executemany("INSERT OR IGNORE INTO columns VALUES (?, ?, ?, ?)", columns)
-            if t.total_changes > before:
-                ledger.registries_at[project] += 1
-    return conflicts
+        if any(here != there for here, there in zip(ours, theirs, strict=False)):
+            said.append(f"the columns of {rendition} have another order there")
+    return said
 
 
 def begin_edition(ledger: Ledger, project: int, *, keep_numbers: bool) -> None:

@@ -8,7 +8,7 @@ from syncd.ledger.rendered import Change, Rendered
 from syncd.mirrors.current import CurrentMirrors
 from syncd.mirrors.mirror import Mirror
 from syncd.mirrors.tasks import Parsed, Shown, changed
-from syncd.rendering import names_of
+from syncd.rendering import has_names, names_of
 
 
 class _Due(NamedTuple):
@@ -61,6 +61,8 @@ def _register(current: CurrentMirrors, due: Sequence[_Due], parsed: Parsed) -> N
     classes: dict[int, set[str]] = {}
     columns: dict[int, dict[str, set[str]]] = {}
     for mirror, shown, _ in due:
+        if not has_names(mirror.format):
+            continue
         try:
             names = names_of(mirror.format, parsed(shown), mirror.context)
         except TaskRejected:

@@ -157,7 +157,7 @@ class CurrentMirrors:
             if not new:
                 return True
             survey = self._surveys[project.id] = Survey(project.id, schema, new)
-        if not survey.go_on(self._source, self._settings.shape, seconds):
+        if survey.is_needed and not survey.go_on(self._source, self._settings.shape, seconds):
             return False
         grow(
             self._ledger,

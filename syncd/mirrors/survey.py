@@ -10,7 +10,7 @@ from syncd.errors import TaskRejected
 from syncd.formats import Context, Format
 from syncd.mirrors.settings import MirrorSettings
 from syncd.model import DocumentShape, LabelSchema, TaskDocument
-from syncd.rendering import names_of
+from syncd.rendering import has_names, names_of
 from syncd.sources import Source
 
 READ = 256
@@ -32,6 +32,11 @@ class Survey:
         self._formats = [(one, one.make()) for one in self.mirrors]
         self._formats = [(one, chosen) for one, chosen in self._formats if chosen.accepts(self.schema) is None]
         self.columns = {one.rendition: set(chosen.columns(self.schema)) for one, chosen in self._formats}
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether any of the formats has classes or columns that only tasks tell."""
+        return any(has_names(chosen) for _, chosen in self._formats)
 
     def go_on(self, source: Source, shape: DocumentShape, seconds: float | None) -> bool:
         """Look at more tasks for about so long (None: at all that are left); True when every task was looked at."""
@@ -57,6 +62,8 @@ class Survey:
         except TaskRejected:
             return
         for one, chosen in self._formats:
+            if not has_names(chosen):
+                continue
             try:
                 names = names_of(chosen, document, Context(self.schema, policy=one.policy))
             except TaskRejected:

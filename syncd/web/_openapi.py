@@ -18,6 +18,11 @@ _REFUSALS: Mapping[str, str] = {
     "503": "out of reach for now; ask again",
 }
 _GUARDED: Mapping[str, str] = {"401": "the token is missing or wrong", "403": "sent by a page of another site"}
+FILE: Described = {
+    "description": "the file; the header `filename` has its name",
+    "content": {"application/*": {"schema": {}}},
+    "headers": {"filename": {"schema": {"type": "string"}}},
+}
 
 
 def operation(
@@ -27,8 +32,9 @@ def operation(
     guarded: bool = True,
     parameters: Sequence[Described] = (),
     form: Described | None = None,
+    body: Described | None = None,
 ) -> Described:
-    """One method of a path. Refusals that every path knows need not be named; `form` is the schema of what a form sends."""
+    """One method of a path; refusals that every path knows need not be named. `form` and `body` are schemas of what is sent."""
     refusals = {**_REFUSALS, **(_GUARDED if guarded else {})}
     described: Described = {
         "summary": summary,
@@ -41,9 +47,26 @@ def operation(
         described["security"] = []
     if parameters:
         described["parameters"] = list(parameters)
-    if form is not None:
-        described["requestBody"] = {"content": {"application/x-www-form-urlencoded": {"schema": form}}}
+    for media_type, schema in (("application/x-www-form-urlencoded", form), ("application/json", body)):
+        if schema is not None:
+            described["requestBody"] = {"content": {media_type: {"schema": schema}}}
     return described
+
+
+def whole_number(name: str, said: str) -> Described:
+    """A parameter of a path."""
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "description": said,
+        "schema": {"type": "integer", "minimum": 1},
+    }
+
+
+def in_query(name: str, said: str, schema: Described) -> Described:
+    """A parameter that may be left out."""
+    return {"name": name, "in": "query", "description": said, "schema": schema}
 
 
 def json_answer(said: str, schema: Described) -> Described:

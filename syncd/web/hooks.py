@@ -27,8 +27,8 @@ PATHS = {
             },
             guarded=False,
             parameters=[{"name": HEADER, "in": "header", "required": True, "schema": {"type": "string"}}],
+            body={"type": "object"},
         )
-        | {"requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}}}
     }
 }
 

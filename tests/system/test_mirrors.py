@@ -4,6 +4,7 @@ import json
 import signal
 from typing import Any
 
+from syncd.faults import MIRROR_POINTS
 from tests.deployment import Deployment, digests, eventually, folded, journal_lines
 from tests.mirrored import assert_mirrored, mirror_files
 
@@ -226,6 +227,26 @@ def test_the_last_task_of_a_project_takes_its_mirrors_along(deployment: Deployme
     deployment.sync()
     assert [key for key in deployment.files() if key.startswith("1/")] == []
     assert_mirrored(deployment)
+
+
+def test_killed_anywhere_on_the_way_readers_have_the_old_file_or_the_new_one(deployment: Deployment) -> None:
+    mirrored(deployment, "COCO", "YOLO", projects=[BOXES])
+    deployment.sync()
+    database = deployment.database
+    config = database.value("SELECT label_config FROM project WHERE id = 1")
+    for n, point in enumerate(MIRROR_POINTS):
+        before = mirror_files(deployment.files())
+        database.configure(BOXES, config.replace("<Label ", f'<Label value="Added {n}"/><Label ', 1))
+        database.rename_label(BOXES, "Car" if n == 0 else f"Only in data {n - 1}", f"Only in data {n}")
+        database.delete_tasks(database.labelled(BOXES)[:1])
+        assert deployment.command("sync", fault=point).returncode == -signal.SIGKILL
+        there = mirror_files(deployment.files())
+        assert json.loads(there["1/coco/result.json"])["info"]
+        assert there.keys() >= {"1/coco/result.json", "1/yolo/classes.txt", "1/yolo/data.yaml"}
+        assert all(body.endswith(b"\n") for key, body in there.items() if key not in before and "/labels/" in key)
+    deployment.sync()
+    there = assert_mirrored(deployment)
+    assert folded(journal_lines(deployment.target)) == digests(there)
 
 
 def wait_until_mirrored(deployment: Deployment) -> None:
