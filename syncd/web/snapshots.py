@@ -26,7 +26,10 @@ _CHOICE = {
     "type": "object",
     "properties": {
         "title": {"type": "string"},
-        **{f"{what}_options": {"type": "object"} for what in ("task_filter", "annotation_filter", "serialization")},
+        **{
+            f"{what}_options": {"type": ["object", "null"]}
+            for what in ("task_filter", "annotation_filter", "serialization")
+        },
     },
 }
 PATHS = {
