@@ -25,7 +25,7 @@ _FORMAT = {"type": "object", "properties": {"export_type": {"type": "string"}}, 
 _CHOICE = {
     "type": "object",
     "properties": {
-        "title": {"type": "string"},
+        "title": {"type": ["string", "null"], "maxLength": 2048},
         **{
             f"{what}_options": {"type": ["object", "null"]}
             for what in ("task_filter", "annotation_filter", "serialization")
