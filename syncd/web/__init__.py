@@ -29,8 +29,9 @@ class Running(Protocol):
     def assembly(self) -> Assembly:
         """Configuration, source, ledger and lanes as they are now; ask anew each time."""
 
-    configured_at: float
-    """When the configuration that runs was loaded, in seconds since the epoch."""
+    @property
+    def configured_at(self) -> float:
+        """When the configuration that runs was loaded, in seconds since the epoch."""
 
     def status(self) -> dict[str, Any]:
         """What `syncd status --json` prints, without secrets."""
