@@ -40,7 +40,7 @@ def main() -> None:
     given = wanted.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     with place_for(bucket=given.bucket) as target:
-        for tasks in filter(None, map(int, given.sizes.split(","))):
+        for tasks in map(int, filter(None, given.sizes.split(","))):
             one_change_among(tasks, target)
         if given.steady:
             steady(given.steady, target, given.seconds)
