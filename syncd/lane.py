@@ -262,14 +262,15 @@ class Lane:
         if not self._lease.take():
             return False
         self._journal.take_over()
-        selection = self.lane.facts().selection
+        selection, oldest_cursor = self.lane.facts().selection, 0
         if selection is None or self._lease.taken_over:
             self.differing = reconcile(self.target, self.lane)
+            oldest_cursor = self._journal.begin_anew()
             self.mirrors.distrust()
             log.info("target listed", target=self.settings.name, differing=self.differing)
         if selection != self.settings.selection:
             self.lane.dirty_everything()
-        self.lane.keep(selection=self.settings.selection, state=last_claims(self.target))
+        self.lane.keep(selection=self.settings.selection, state=last_claims(self.target, self.lane, oldest_cursor))
         self._lease.know_all()
         return True
 
