@@ -33,6 +33,7 @@ from syncd.reloading import Changes, changes_of, in_force, source_of
 from syncd.running import Running
 from syncd.status import status_of
 from syncd.steering import set_aside, steer
+from syncd.supervision import Supervisor
 
 log = structlog.get_logger()
 
@@ -60,6 +61,7 @@ class Daemon:
         self._pulse = Pulse()
         self._masked = Masked(assembly.config.secrets)
         self._died: str | None = None
+        self._supervisor = Supervisor()
 
     @property
     def assembly(self) -> Assembly:
@@ -72,7 +74,12 @@ class Daemon:
         Raises SyncdError when one of its threads fails by a fault of syncd's own: a daemon that only looks alive helps nobody.
         """
         a = self._assembly
-        with self._signals(), control.serve(a.config.root.state.path, self.order), self._served():
+        with (
+            self._signals(),
+            control.serve(a.config.root.state.path, self.order),
+            self._served(),
+            self._supervisor.listening(self.health, self._in_short),
+        ):
             log.info(
                 "started", version=__version__, source=a.source.where, targets=[lane.target.where for lane in a.lanes]
             )
@@ -86,6 +93,7 @@ class Daemon:
                     self._reload_or_say_why_not()
                 self._sample()
             log.info("stopping")
+            self._supervisor.stopping()
             self._drain()
         log.info("stopped")
         if self._died is not None:
@@ -147,10 +155,11 @@ class Daemon:
             try:
                 self._pulse.beat()
                 a.instance()
+                position = None if self._sweep_again.is_set() else a.ledger.fact("position")
                 self._sweep_again.clear()
                 if stop.is_set():
                     return
-                for batch in a.source.watch(a.ledger, a.ledger.fact("position"), self._sweep_again):
+                for batch in a.source.watch(a.ledger, position, self._sweep_again):
                     if a.record(batch):
                         fault_point("signals recorded")
                         for lane in a.lanes:
@@ -174,7 +183,7 @@ class Daemon:
 
         Raises SyncdError before anything has changed, when the file is wrong or the new source is not there.
         """
-        with self._reloading:
+        with self._reloading, self._supervisor.reloading():
             try:
                 new = load(self._assembly.config.path)
                 changes = changes_of(self._assembly.config, new)
@@ -263,6 +272,17 @@ class Daemon:
         found = status_of(a.ledger, running=True, pid=os.getpid(), states=states, rates=rates, source_error=error)
         said: dict[str, Any] = self._masked.everywhere({**found, "configuration": self._configuration})
         return said
+
+    def _in_short(self) -> str:
+        """Each target in a few words, from memory alone."""
+        said = []
+        for lane in self._assembly.lanes:
+            words = [f"{lane.settings.name}: {lane.status}"]
+            for last in lane.rates.samples()[-1:]:
+                words += [f"lag {last.lag_seconds:.1f} s"] if last.lag_seconds is not None else []
+                words.append(f"{last.due} due")
+            said.append(", ".join(words))
+        return "; ".join(said)
 
     def health(self) -> Health:
         """Whether we live and have started: from memory alone, so that a probe never waits."""

@@ -28,6 +28,7 @@ def status_of(
         "instance": ledger.fact("instance"),
         "source": {
             "error": source_error,
+            "story": orjson.loads(ledger.fact("story") or "{}"),
             "titles": {str(project.id): project.title for project in ledger.projects().values()},
         },
         "targets": {

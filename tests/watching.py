@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from syncd.errors import SyncdError
 from syncd.model import DocumentShape, TaskDocument
-from syncd.sources import Signal, Source
+from syncd.sources import Owner, OwnerKind, Signal, Signals, Source
 from tests.deployment import eventually
 
 ALL = DocumentShape(tasks="all", drafts="full", completed_by="user")
@@ -21,14 +21,23 @@ class Remembered:
     def __init__(self) -> None:
         self._tokens: dict[int, bytes | None] = {}
         self._projects: dict[int, int] = {}
+        self._owners: dict[tuple[OwnerKind, int], int] = {}
 
-    def keep(self, signals: Sequence[Signal]) -> None:
+    def keep(self, signals: Sequence[Signal], owners: Sequence[Owner] = ()) -> None:
         for signal in signals:
             if signal.project is None:
                 self._tokens.pop(signal.task, None)
             else:
                 self._tokens[signal.task] = signal.token
                 self._projects[signal.task] = signal.project
+        for kind, row, task in owners:
+            if task is None:
+                self._owners.pop((kind, row), None)
+            else:
+                self._owners[kind, row] = task
+
+    def owners(self, kind: OwnerKind, rows: Collection[int]) -> Mapping[int, int]:
+        return {row: self._owners[kind, row] for row in rows if (kind, row) in self._owners}
 
     def keep_read(self, read: TaskDocument) -> None:
         """A signal that nobody looked at gets its token from the reading."""
@@ -60,6 +69,8 @@ class Watcher:
         self.signalled: list[Signal] = []
         self.documents: Documents = {}
         self.errors: list[str] = []
+        self.position: str | None = None
+        self.story: Mapping[str, str | int] = {}
         self.synced = self.swept = datetime.min.replace(tzinfo=UTC)
         self._fresh = fresh
         self._memory = Remembered()
@@ -72,8 +83,8 @@ class Watcher:
     def _watch(self) -> None:
         while not self._stop.is_set():
             try:
-                for batch in self.source.watch(self._memory, None, self._stop):
-                    self._take(batch.signals)
+                for batch in self.source.watch(self._memory, self.position, self._stop):
+                    self._take(batch)
                     # A claim may repeat itself, but never goes back while one source is watched.
                     self.synced = max(self.synced, batch.synced or self.synced)
                     self.swept = max(self.swept, batch.swept or self.swept)
@@ -81,16 +92,18 @@ class Watcher:
                 self.errors.append(str(error))
                 self._stop.wait(0.1)
 
-    def _take(self, signals: Sequence[Signal]) -> None:
-        self._memory.keep(signals)
-        for read in self.source.read([s.task for s in signals], ALL):
+    def _take(self, batch: Signals) -> None:
+        self._memory.keep(batch.signals, batch.owners)
+        for read in self.source.read([s.task for s in batch.signals], ALL):
             if isinstance(read, TaskDocument):
                 self._memory.keep_read(read)
             if isinstance(read, TaskDocument) and read.body is not None:
                 self.documents[read.task] = read.body
             else:
                 self.documents.pop(read.task, None)
-        self.signalled += signals
+        self.signalled += batch.signals
+        self.position = batch.position or self.position
+        self.story = batch.story or self.story
 
     def stop(self) -> None:
         self._stop.set()

@@ -3,6 +3,7 @@
 --     psql -d labelstudio -f postgres.sql
 --
 -- and give the role a password (\password syncd) or a certificate. On a standby there is nothing to do: roles are replicated.
+-- `capture: logical` wants more: ALTER ROLE syncd REPLICATION, and a publication; `syncd slot create` prints both.
 
 CREATE ROLE syncd LOGIN NOINHERIT CONNECTION LIMIT 20;
 ALTER ROLE syncd SET default_transaction_read_only = on;

@@ -22,6 +22,9 @@ def status(config: ConfigFile = None, as_json: AsJson = False) -> None:
     say(f"syncd: {where}; instance {found['instance'] or '?'}; {len(found['source']['titles'])} projects")
     if found["source"]["error"]:
         say(f"  source: {found['source']['error']}")
+    if found["source"]["story"]:
+        told = found["source"]["story"].items()
+        say("  source: " + ", ".join(f"{name} {value}" for name, value in told if value != ""))
     configuration = found.get("configuration", {})
     if configuration.get("error"):
         say(f"  configuration: {configuration['error']}")

@@ -21,11 +21,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import orjson
+
 from syncd.errors import Misconfigured, Unavailable
 from syncd.filesystem import filesystem_of, is_network
-from syncd.ledger.schema import LANE, LANE_TABLES, SHARED_TABLES, VERSION
+from syncd.ledger.schema import LANE, LANE_TABLES, OWNER_KINDS, SHARED_TABLES, VERSION
 from syncd.model import Project
-from syncd.sources import Signal, Signals
+from syncd.sources import Owner, OwnerKind, Signal, Signals
 
 CACHE_KIB = 8192
 CLAIMS = 4096
@@ -125,7 +127,9 @@ class Ledger:
     def record(self, batch: Signals, lanes: Sequence[int]) -> bool:
         """Make a batch durable for every lane; True when it brought anything. Only then may the source's position advance."""
         projects = batch.projects is not None and self._projects_changed(batch.projects)
-        if not (batch.signals or projects or batch.position is not None):
+        if batch.story is not None:
+            self._keep_story(batch.story)
+        if not (batch.signals or projects or batch.owners or batch.position is not None):
             self._claim(Claim(self.number, batch.synced, batch.swept))
             return False
         with self._write:
@@ -138,6 +142,7 @@ class Ledger:
         with self.transaction() as t:
             number = self._next_number(t)
             self._remember(t, batch.signals)
+            _remember_owners(t, batch.owners)
             urgency = 0 if batch.urgency == "fresh" else 1
             for lane in lanes:
                 t.executemany(
@@ -194,6 +199,11 @@ class Ledger:
         t.executemany("DELETE FROM seen WHERE task = ?", gone)
         t.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?, ?)", there)
 
+    def _keep_story(self, story: Mapping[str, str | int]) -> None:
+        told = orjson.dumps(story, option=orjson.OPT_SORT_KEYS).decode()
+        if told != self.fact("story"):
+            self.keep_fact("story", told)
+
     # --- memory (the source's view) ------------------------------------------------------------------------------
 
     def tokens(self, first: int, last: int, *, project: int | None = None) -> Mapping[int, bytes | None]:
@@ -206,6 +216,10 @@ class Ledger:
 
     def seen_projects(self) -> Collection[int]:
         return {row[0] for row in self.reader().execute("SELECT DISTINCT project FROM seen")}
+
+    def owners(self, kind: OwnerKind, rows: Collection[int]) -> Mapping[int, int]:
+        sql = f"SELECT row, task FROM owner_of_{kind} WHERE row IN (SELECT value FROM json_each(?))"
+        return dict(self.reader().execute(sql, (orjson.dumps(list(rows)).decode(),)).fetchall())
 
     def last_task(self) -> int:
         return self.reader().execute("SELECT max(task) FROM seen").fetchone()[0] or 0
@@ -286,6 +300,14 @@ class Ledger:
                 f"the ledger {self.path} cannot be opened ({error}); check `state.path` and its folder"
             ) from error
         return connection
+
+
+def _remember_owners(t: sqlite3.Connection, owners: Sequence[Owner]) -> None:
+    for kind in OWNER_KINDS if owners else ():
+        gone = [(row,) for of, row, task in owners if of == kind and task is None]
+        there = [(row, task) for of, row, task in owners if of == kind and task is not None]
+        t.executemany(f"DELETE FROM owner_of_{kind} WHERE row = ?", gone)
+        t.executemany(f"INSERT OR REPLACE INTO owner_of_{kind} VALUES (?, ?)", there)
 
 
 def _store_projects(t: sqlite3.Connection, projects: Sequence[Project]) -> None:

@@ -52,13 +52,21 @@ class Signal:
     token: bytes | None = None
 
 
+OwnerKind = Literal["annotation", "prediction", "draft"]
+
+Owner = tuple[OwnerKind, int, int | None]
+"""(kind, id, task) of a row that belongs to a task; task None: the row is gone. A deletion may name only the row."""
+
+
 @dataclass(frozen=True, slots=True)
 class Signals:
     """A batch of signals and what it proves, once it and all batches before it are durable.
 
     `synced`: every change committed before then that adds or removes a row or moves an `updated_at` has been signalled;
     `swept`: every change of any kind. None claims nothing. `position` is where `watch` may start again. `projects`, when
-    given, are all the projects there are now.
+    given, are all the projects there are now. `owners` are to be remembered,
+    each row named once; `story`, when given, is how changes are seen at
+    the moment, for `status`.
     """
 
     signals: Sequence[Signal] = ()
@@ -67,6 +75,8 @@ class Signals:
     swept: datetime | None = None
     position: str | None = None
     projects: Sequence[Project] | None = None
+    owners: Sequence[Owner] = ()
+    story: Mapping[str, str | int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +106,9 @@ class Memory(Protocol):
 
     def seen_projects(self) -> Collection[int]:
         """The projects that tasks were last signalled in."""
+
+    def owners(self, kind: OwnerKind, rows: Collection[int]) -> Mapping[int, int]:
+        """Row → task, for those of the rows that `Signals.owners` told of last, and that are not gone."""
 
     def last_task(self) -> int:
         """The largest task id ever remembered that has not gone; 0 when there is none."""

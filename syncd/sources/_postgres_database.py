@@ -12,14 +12,19 @@ from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.types.string import ByteaBinaryLoader
 
 from syncd.errors import Misconfigured
 from syncd.labelstudio import tables
 from syncd.labelstudio.tables import Table
+from syncd.sources._postgres_connection import connected
 from syncd.sources._postgres_errors import explained
 
-BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '30s'; SET LOCAL lock_timeout = '5s'"
+BEGIN = """
+    BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+    SELECT set_config(name, ours, true) FROM (VALUES ('statement_timeout', '30s'), ('lock_timeout', '5s')) AS limits(name, ours)
+    WHERE current_setting(name) = '0'"""
+"""Limits that the operator has set stand."""
+
 DEFAULTS = {
     "application_name": "syncd",
     "connect_timeout": "10",
@@ -71,6 +76,26 @@ class Database:
                 if isinstance(error, psycopg.errors.UndefinedColumn | psycopg.errors.UndefinedTable):
                     self._types = {}
                 raise explained(error, self.where) from error
+
+    def pages(self, sql: str, parameters: Sequence[object], size: int) -> Iterator[list[tuple[Any, ...]]]:
+        """The rows of one long answer, `size` at a time; only inside `snapshot`."""
+        connection: psycopg.Connection[Any] = self._local.inside
+        try:
+            with connection.cursor("pages", binary=True) as cursor:
+                cursor.execute(sql.replace("?", "%s"), parameters)
+                while page := cursor.fetchmany(size):
+                    yield page
+        except psycopg.Error as error:
+            raise explained(error, self.where) from error
+
+    def command(self, sql: str) -> None:
+        """Change something of syncd's own, on the operator's command only."""
+        try:
+            with psycopg.connect(self._conninfo) as connection:
+                connection.read_only = False
+                connection.execute(sql.encode())
+        except psycopg.Error as error:
+            raise explained(error, self.where) from error
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -127,9 +152,7 @@ class Database:
             else:
                 return held
         try:
-            fresh = psycopg.connect(self._conninfo, autocommit=True, prepare_threshold=None)
-            for name in ("text", "varchar", "bpchar"):
-                fresh.adapters.register_loader(name, ByteaBinaryLoader)
+            fresh = connected(self._conninfo)
             with self._lock:
                 self._opened.append(fresh)
             self._local.connection = fresh

@@ -5,14 +5,17 @@ Signals carry content tokens, not `xmin` and `ctid`: a row that was rewritten wi
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from threading import Event
 
 from syncd.labelstudio.storages import Storage
 from syncd.model import DocumentShape, Project
 from syncd.sources import Memory, Read, Signals
+from syncd.sources._postgres_capture import LogicalCapture
 from syncd.sources._postgres_database import Database
 from syncd.sources._postgres_following import BATCH, Following
 from syncd.sources._postgres_rows import PostgresRows
+from syncd.sources._postgres_slot_orders import report
 from syncd.sources.postgres import Settings
 from syncd.targets import Finding
 
@@ -48,10 +51,17 @@ class PostgresSource:
         yield Signals(synced=started, swept=started)
 
     def watch(self, memory: Memory, position: str | None, stop: Event) -> Iterator[Signals]:
+        if self.settings.capture == "poll":
+            return self._poll(memory, stop)
+        poll = partial(self._poll, memory, stop)
+        return LogicalCapture(self.settings, self._database, self._rows, memory, poll).watch(position, stop)
+
+    def _poll(self, memory: Memory, stop: Event) -> Iterator[Signals]:
         following = Following(self.settings, self._database, self._rows, memory, stop)
         yield from self.sweep(memory, stop)
         while not (stop.is_set() or following.over):
             yield from following.look()
+            yield Signals()  # whoever polls for want of a log gets a turn, whether there was anything or not
             stop.wait(min(self.settings.poll_seconds, following.rest()))
 
     def read(self, tasks: Sequence[int], shape: DocumentShape) -> Iterator[Read]:
@@ -73,6 +83,16 @@ class PostgresSource:
         count = self._database.rows("SELECT count(*) FROM (SELECT FROM task LIMIT ?) AS first", (COUNTED,))[0][0]
         tasks = f"{count:,} tasks" + (" or more" if count == COUNTED else "")
         yield Finding("read the database", True, f"{self.where}: {len(self.projects())} projects, {tasks}")
+        if self.settings.capture == "logical":
+            yield self._log_found()
+
+    def _log_found(self) -> Finding:
+        found = report(self.settings)
+        if found.to_do:
+            return Finding("follow the log", False, f"run `syncd slot create`, or there: {' '.join(found.to_do)}")
+        slot = f"slot {found.slot}, {found.wal_status}" if found.exists else f"slot {found.slot} will be made"
+        kept = f"max_slot_wal_keep_size {found.max_slot_wal_keep_size}"
+        return Finding("follow the log", True, f"publication {found.publication}, {slot}, {kept}")
 
     def close(self) -> None:
         self._database.close()

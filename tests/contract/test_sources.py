@@ -36,6 +36,7 @@ def watcher(studio: Studio) -> Iterator[Watcher]:
     watching = Watcher(studio.source(poll_seconds=0.05, sweep_minutes=600), studio.source)
     watching.level()
     yield watching
+    assert watching.story.get("capture", "") == studio.capture
     watching.stop()
 
 

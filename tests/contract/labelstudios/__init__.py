@@ -23,6 +23,8 @@ class Studio:
     source: Callable[..., Source]
     has_identity: bool = True
     """Whether its content says which Label Studio it is."""
+    capture: str = ""
+    """How its source says that it sees changes, where it says anything."""
 
 
 def names() -> list[str]:
