@@ -250,6 +250,8 @@ class Daemon:
                 return self._sync(order.get("projects") or ())
             case {"order": "reload"}:
                 return {"reloaded": self.reload().as_json()}
+            case {"order": "doubt", "target": name}:
+                return self._doubt(str(name), order.get("tasks") or (), mirrors=bool(order.get("mirrors")))
             case {"order": "quarantine", "do": "list"}:
                 found = set_aside(self._assembly.ledger, order.get("target"), order.get("project"))
                 return {"quarantined": found}
@@ -263,6 +265,13 @@ class Daemon:
         for lane in self._assembly.lanes:
             lane.wake.set()
         return {"done": done}
+
+    def _doubt(self, name: str, tasks: Collection[int], *, mirrors: bool) -> Order:
+        for lane in self._assembly.lanes:
+            if lane.settings.name == name:
+                lane.doubt(tasks, mirrors=mirrors)
+                return {"done": [f"{name}: is listed"]}
+        return {"error": f"there is no target {name!r}"}
 
     def status(self) -> dict[str, Any]:
         a = self._assembly
@@ -309,7 +318,10 @@ class Daemon:
                 continue
             projects = numbers_of(a.ledger.projects().values(), only)
             left = {lane.settings.name: left_over(lane, projects) for lane in a.lanes}
-            if all(lane["state"] in AWAY or lane["dirty"] + lane["mirrors_due"] == 0 for lane in left.values()):
+            if all(
+                lane["state"] in AWAY or lane["dirty"] + lane["mirrors_due"] + lane["in_doubt"] == 0
+                for lane in left.values()
+            ):
                 return {"targets": left}
         return {"error": "the daemon is stopping", "unreachable": True}
 

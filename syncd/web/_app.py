@@ -10,6 +10,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from syncd.errors import SyncdError, Unavailable
+from syncd.exporting.wanted import NotFound
 from syncd.web import Site, groups
 from syncd.web._access import Access
 from syncd.web._limits import CallerGoneError, Limits
@@ -43,7 +44,8 @@ async def _refused(_: Request, error: Exception) -> Response:
 
 
 async def _failed(_: Request, error: Exception) -> Response:
-    return JSONResponse({"detail": str(error)}, 503 if isinstance(error, Unavailable) else 400)
+    status = 404 if isinstance(error, NotFound) else 503 if isinstance(error, Unavailable) else 400
+    return JSONResponse({"detail": str(error)}, status)
 
 
 async def _fault(request: Request, error: Exception) -> Response:
