@@ -6,7 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
 from syncd.errors import SyncdError, Unavailable
@@ -38,9 +38,17 @@ def application(site: Site) -> ASGIApp:
     return Limits(app, largest)
 
 
-async def _refused(_: Request, error: Exception) -> Response:
+async def _refused(request: Request, error: Exception) -> Response:
     said = error if isinstance(error, HTTPException) else HTTPException(500)
-    return JSONResponse({"detail": said.detail}, said.status_code, said.headers)
+    headers = {**(said.headers or {})}
+    if said.status_code == 405:  # Starlette names the methods of the first route that has this path
+        headers["Allow"] = ", ".join(sorted(_methods(request)))
+    return JSONResponse({"detail": said.detail}, said.status_code, headers)
+
+
+def _methods(request: Request) -> set[str]:
+    there = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    return {method for route in there for method in route.methods}
 
 
 async def _failed(_: Request, error: Exception) -> Response:

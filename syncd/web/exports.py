@@ -22,10 +22,36 @@ from syncd.exporting.snapshots import folder_of
 from syncd.exporting.wanted import EASY, Wanted, project_of, wanted
 from syncd.labelstudio.labelconfig import parse_label_config
 from syncd.web import Site
+from syncd.web._openapi import DETAIL, FILE, in_query, json_answer, operation, whole_number
 
 AT_ONCE = 2
 """Exports rendered at a time; more wait for their turn."""
 MOST_IDS = 100_000
+
+_PROJECT = whole_number("id", "the project")
+_UNKNOWN = json_answer("there is no such project", DETAIL)
+PATHS = {
+    "/api/projects/{id}/export": {
+        "get": operation(
+            "Easy Export: the project in a format",
+            {200: FILE, 404: _UNKNOWN},
+            parameters=[
+                _PROJECT,
+                in_query("exportType", "a format that applies; JSON when none is named", {"type": "string"}),
+                in_query("download_all_tasks", "tasks without annotations, too", {"type": "boolean"}),
+                in_query("ids[]", "only these tasks", {"type": "array", "items": {"type": "integer", "minimum": 1}}),
+            ],
+        )
+    },
+    "/api/projects/{id}/export/formats": {
+        "get": operation(
+            "The formats that apply to the project",
+            {200: json_answer("their names", {"type": "array", "items": {"type": "object"}}), 404: _UNKNOWN},
+            parameters=[_PROJECT],
+        )
+    },
+    "/api/version": {"get": operation("The version", {200: json_answer("its parts", {"type": "object"})})},
+}
 
 
 def routes(site: Site) -> Sequence[Route]:

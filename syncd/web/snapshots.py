@@ -12,9 +12,66 @@ from starlette.routing import Route
 from syncd.exporting.choice import choice_of
 from syncd.exporting.snapshots import Facts, Snapshots
 from syncd.web import Site
+from syncd.web._openapi import DETAIL, FILE, in_query, json_answer, operation, whole_number
 
 MOST_BYTES = 64 * 1024
 """Of a request's body."""
+
+_PLACE = "/api/projects/{id}/exports"
+_PROJECT, _NUMBER = whole_number("id", "the project"), whole_number("number", "the snapshot")
+_UNKNOWN = {404: json_answer("there is no such project or snapshot", DETAIL)}
+_SNAPSHOT = {"type": "object", "required": ["id", "status"]}
+_FORMAT = {"type": "object", "properties": {"export_type": {"type": "string"}}, "required": ["export_type"]}
+_CHOICE = {
+    "type": "object",
+    "properties": {
+        "title": {"type": ["string", "null"], "maxLength": 2048},
+        **{
+            f"{what}_options": {"type": ["object", "null"]}
+            for what in ("task_filter", "annotation_filter", "serialization")
+        },
+    },
+}
+PATHS = {
+    f"{_PLACE}/": {
+        "get": operation(
+            "The project's snapshots",
+            {200: json_answer("newest first", {"type": "array", "items": _SNAPSHOT}), **_UNKNOWN},
+            parameters=[_PROJECT],
+        ),
+        "post": operation(
+            "Make a snapshot",
+            {201: json_answer("it is being made", _SNAPSHOT), **_UNKNOWN},
+            parameters=[_PROJECT],
+            body=_CHOICE,
+        ),
+    },
+    f"{_PLACE}/{{number}}": {
+        "get": operation("One", {200: json_answer("it", _SNAPSHOT), **_UNKNOWN}, parameters=[_PROJECT, _NUMBER]),
+        "delete": operation(
+            "Remove it", {204: {"description": "it is gone"}, **_UNKNOWN}, parameters=[_PROJECT, _NUMBER]
+        ),
+    },
+    f"{_PLACE}/{{number}}/convert": {
+        "post": operation(
+            "Begin a conversion",
+            {200: json_answer("it is under way", {"type": "object"}), **_UNKNOWN},
+            parameters=[_PROJECT, _NUMBER],
+            body=_FORMAT,
+        )
+    },
+    f"{_PLACE}/{{number}}/download": {
+        "get": operation(
+            "The file, converted when it is not yet",
+            {200: FILE, 206: FILE, **_UNKNOWN},
+            parameters=[
+                _PROJECT,
+                _NUMBER,
+                in_query("exportType", "a format; JSON when none is named", {"type": "string"}),
+            ],
+        )
+    },
+}
 
 
 def routes(site: Site) -> Sequence[Route]:
