@@ -13,10 +13,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http.client import INTERNAL_SERVER_ERROR
 from itertools import islice
 
 from syncd.errors import Unavailable
-from syncd.labelstudio.rest import Broken, Client
+from syncd.labelstudio.rest import Broken, Client, Refused
 from syncd.model import Json, TaskJson
 from syncd.sources._json_stream import CutShort, elements
 
@@ -124,11 +125,15 @@ class Snapshots:
         exports = f"/api/projects/{wanted.project}/exports/"
         try:
             made = self._client.post(exports, asked, read_seconds=_CREATE_SECONDS)
-        except Broken:
-            # A proxy on the way gave up; Label Studio itself may well be at it.
+        except (Broken, Refused) as error:
+            if isinstance(error, Refused) and error.status != INTERNAL_SERVER_ERROR:
+                raise
+            # A proxy on the way gave up, and Label Studio may well be at it; or it fell over, and left what it began.
             made = next((s for s in self._client.get(exports) if s["title"] == title), None)
             if made is None:
                 raise
+            if isinstance(error, Refused):
+                made["status"] = "failed"
         pause = 0.1
         while made["status"] in ("created", "in_progress"):
             self._client.wait(pause)
