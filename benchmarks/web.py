@@ -65,7 +65,7 @@ def fill(place: Path, tasks: int) -> None:
         ledger.record(Signals(signals), [lane.id for lane in lanes])
     ledger.record(Signals(projects=[Project(n, f"project {n}", "<View/>", "1") for n in range(1, PROJECTS + 1)]), [])
     claimed = {"synced_through": NOW, "tasks": tasks // PROJECTS, "held_deletes": 0, "mirrors": {}}
-    state = {"synced_through": NOW, "swept_through": NOW, "projects": {n: claimed for n in range(1, PROJECTS + 1)}}
+    state = {"synced_through": NOW, "swept_through": NOW, "projects": dict.fromkeys(range(1, PROJECTS + 1), claimed)}
     for lane in lanes:
         lane.keep(state=json.dumps(state))
     with ledger.transaction() as t:
