@@ -12,14 +12,19 @@ from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.types.string import ByteaBinaryLoader
 
 from syncd.errors import Misconfigured
 from syncd.labelstudio import tables
 from syncd.labelstudio.tables import Table
+from syncd.sources._postgres_connection import connected
 from syncd.sources._postgres_errors import explained
 
-BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '30s'; SET LOCAL lock_timeout = '5s'"
+BEGIN = """
+    BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+    SELECT set_config(name, ours, true) FROM (VALUES ('statement_timeout', '30s'), ('lock_timeout', '5s')) AS limits(name, ours)
+    WHERE current_setting(name) = '0'"""
+"""Limits that the operator has set stand."""
+
 DEFAULTS = {
     "application_name": "syncd",
     "connect_timeout": "10",
@@ -147,9 +152,7 @@ class Database:
             else:
                 return held
         try:
-            fresh = psycopg.connect(self._conninfo, autocommit=True, prepare_threshold=None)
-            for name in ("text", "varchar", "bpchar"):
-                fresh.adapters.register_loader(name, ByteaBinaryLoader)
+            fresh = connected(self._conninfo)
             with self._lock:
                 self._opened.append(fresh)
             self._local.connection = fresh

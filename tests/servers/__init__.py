@@ -4,6 +4,7 @@ One small file per server: a context manager that yields what a client needs to 
 is an error, never a skip.
 """
 
+import os
 import shutil
 import socket
 import subprocess
@@ -40,8 +41,8 @@ class Servers:
 def program(name: str) -> str:
     """The path of an installed program, this environment's own first."""
     own = Path(sys.executable).parent / name
-    found = str(own) if own.exists() else shutil.which(name)
-    assert found, f"{name} is not installed: the tests need it (see pyproject.toml, dependency group dev)"
+    found = str(own) if own.exists() else shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    assert found, f"{name} is not installed: the tests need it (see .ci/run, and pyproject.toml, dependency group dev)"
     return found
 
 

