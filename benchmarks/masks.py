@@ -118,8 +118,6 @@ def main() -> None:
         others = asked.converter_images / float(done.stdout.split()[-1])
     print(f"BRUSH_TO_PNG, {WIDTH} × {HEIGHT}, three regions; images/s")
     print(f"syncd {mine:.0f}, converter {others:.1f}: {mine / others:.1f} ×")
-        f"BRUSH_TO_PNG, {WIDTH} × {HEIGHT}, three regions: syncd {mine:.0f} images/s, converter {others:.1f}: {mine / others:.1f} ×"
-    )
 
 
 if __name__ == "__main__":
