@@ -75,14 +75,17 @@ def _adopted(ledger: Ledger, project: int, found: Stored) -> ProjectFile:
     return ProjectFile(sha256(body).digest(), found.etag, "; ".join(conflicts[:3]) or None)
 
 
-def last_claims(target: Target) -> str | None:
-    """state.json as readers know it: claims go on from there, whatever this ledger remembers."""
+def last_claims(target: Target, lane: LaneLedger, oldest_cursor: int) -> str:
+    """state.json as readers know it: claims go on from there, whatever this ledger remembers but for the oldest cursor."""
     found = target.get(STATE)
     try:
-        said = orjson.loads(found.body or b"") if found else None
+        said = orjson.loads(found.body or b"") if found else {}
     except orjson.JSONDecodeError:
-        said = None
-    return orjson.dumps(said).decode() if isinstance(said, dict) else None
+        said = {}
+    said = said if isinstance(said, dict) else {}
+    kept = orjson.loads(lane.facts().state or "{}")
+    said["oldest_cursor"] = max(oldest_cursor, said.get("oldest_cursor", 0), kept.get("oldest_cursor", 0))
+    return orjson.dumps(said).decode()
 
 
 class ProjectFiles:

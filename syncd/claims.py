@@ -63,6 +63,7 @@ def claims_of(ledger: Ledger, lane: LaneLedger) -> Claims:
         "quarantined": len(set_aside),
         "held_deletes": owed.held,
         "journal_seq": 0,
+        "oldest_cursor": last.get("oldest_cursor", 0),
         "projects": projects,
     }
     aside = [

@@ -284,9 +284,10 @@ class Lane:
         is_unknown = selection is None or self._lease.taken_over
         if is_unknown or self.in_doubt.is_set():
             self._learn(mirrors=is_unknown)
+        oldest_cursor = self._journal.begin_anew() if is_unknown else 0
         if selection != self.settings.selection:
             self.lane.dirty_everything()
-        self.lane.keep(selection=self.settings.selection, state=last_claims(self.target))
+        self.lane.keep(selection=self.settings.selection, state=last_claims(self.target, self.lane, oldest_cursor))
         self._lease.know_all()
         return True
 

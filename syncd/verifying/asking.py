@@ -46,9 +46,8 @@ class Asking:
             mirrors = self._mirrors(project, known, tables)
             ids, there = iter(self._source.tasks(project.id)), False
             while some := list(islice(ids, TASKS)):
-                documents = [one for one in self._read(some, tables) if one.project == project.id]
-                there = there or bool(documents)
-                tables.want(self._of_tasks(documents, mirrors, tables, with_md5=with_md5))
+                documents = (one for one in self._read(some, tables) if one.project == project.id)
+                there = tables.want(self._of_tasks(documents, mirrors, tables, with_md5=with_md5)) > 0 or there
                 yield len(some)
             if there:
                 tables.want([self._wanted(project_key(project.id), project_body(project, registry))])
@@ -58,7 +57,7 @@ class Asking:
     def again(self, tasks: Sequence[int], tables: Comparison) -> None:
         """These tasks' own objects, as the source shows them by now."""
         selected = {project.id for project in chosen(self._settings.projects, self._source.projects())}
-        documents = [one for one in self._read(tasks, tables) if one.project in selected]
+        documents = (one for one in self._read(tasks, tables) if one.project in selected)
         tables.want_again(tasks, self._of_tasks(documents, (), tables, with_md5=False))
 
     def _read(self, tasks: Sequence[int], tables: Comparison) -> Iterator[TaskDocument]:

@@ -46,7 +46,7 @@ class Comparison:
     """One target's tables."""
 
     def __init__(self, file: Path) -> None:
-        self._db = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+        self._db = sqlite3.connect(file, isolation_level=None)
         for setting in ("journal_mode = OFF", "synchronous = OFF", f"cache_size = -{CACHE_KIB}"):
             self._db.execute(f"PRAGMA {setting}")
         for table in TABLES:
@@ -62,9 +62,10 @@ class Comparison:
         columns = "key, size, etag, md5, known, task, ours"
         self._fill(f"INSERT OR REPLACE INTO listed ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
-    def want(self, objects: Iterable[Wanted]) -> None:
+    def want(self, objects: Iterable[Wanted]) -> int:
+        """Returns how many."""
         rows = ((o.key, o.size, o.digest, o.md5, o.task) for o in objects)
-        self._fill("INSERT OR REPLACE INTO wanted VALUES (?, ?, ?, ?, ?)", rows)
+        return self._fill("INSERT OR REPLACE INTO wanted VALUES (?, ?, ?, ?, ?)", rows)
 
     def want_again(self, tasks: Collection[int], objects: Iterable[Wanted]) -> None:
         """These tasks' objects as they are to be by now."""
@@ -205,12 +206,14 @@ class Comparison:
         found: int = self._db.execute(sql).fetchone()[0]
         return found
 
-    def _fill(self, sql: str, rows: Iterable[tuple[object, ...]]) -> None:
-        rows = iter(rows)
+    def _fill(self, sql: str, rows: Iterable[tuple[object, ...]]) -> int:
+        rows, count = iter(rows), 0
         while some := list(islice(rows, PAGE)):
             self._db.execute("BEGIN")
             self._db.executemany(sql, some)
             self._db.execute("COMMIT")
+            count += len(some)
+        return count
 
 
 @contextmanager

@@ -13,13 +13,13 @@ from syncd.layout import MARKER
 from syncd.ledger import Ledger
 from syncd.ledger.lane import LaneLedger
 from syncd.sources import Source
-from syncd.targets import Target
+from syncd.targets import Target, Traffic, paced
 from syncd.verifying import Difference
 from syncd.verifying.asking import Asking
 from syncd.verifying.comparison import Comparison, comparison
 from syncd.verifying.listing import listing
 
-LOOKS = 32
+LOOKS = 16
 """Objects looked at side by side."""
 PATIENCE = 15.0
 """Seconds that a daemon at work has to write what changed while it was being compared."""
@@ -109,8 +109,14 @@ class Inspection:
 
 @contextmanager
 def inspection(part: TargetPart, config: Config, source: Source, ledger: Ledger | None) -> Iterator[Inspection]:
-    """Open a target to look at it; nothing is written but what opening asks for."""
-    target = targets.make(part.config.type, part.settings)
+    """Open a target to look at it; it is not asked what it can do, so nothing is written."""
+    rate = part.config.rate
+    target = paced(
+        targets.make(part.config.type, part.settings),
+        Traffic(),
+        requests_per_second=rate.requests_per_second,
+        bytes_per_second=rate.bytes_per_second,
+    )
     try:
         target.open()
         with comparison() as tables:
