@@ -84,7 +84,7 @@ class Sweep:
             raise PartlyUnreadable(f"project {project} could not be read, the others were: {reason}") from reason
 
     def _loaded(self, wanted: Sequence[Wanted], stop: Event) -> Iterator[State]:
-        for one, task in self._snapshots.tasks(wanted, self._failed):
+        for one, task in self._snapshots.tasks(wanted, self._failed, stop.is_set):
             if stop.is_set():
                 return
             try:
