@@ -1,18 +1,21 @@
-"""PostgreSQL → a local folder: backfill, a pass with nothing to do, the looks of the daemon, and commit to signal.
+"""PostgreSQL → a local folder: backfill, a pass with nothing to do, the looks of the daemon, from commit to file, and idle.
 
     python benchmarks/postgres.py [TASKS]      default 200,000
 
 The server is the tests' own (Debian's 15), with the boxes of the corpus cloned.
 """
 
+import json
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -22,10 +25,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # the tests' servers are not
 from syncd.sources._postgres_database import Database
 from syncd.sources._postgres_rows import PostgresRows, QuickLook
 from syncd.sources._postgres_versions import Versions
-from tests.contract.labelstudios.postgres15 import source
 from tests.labelstudio_postgres import LabelStudioPostgres
 from tests.servers.postgres import Postgres, postgres15
-from tests.watching import Remembered
 
 SYNCD = str(Path(sys.executable).parent / "syncd")
 
@@ -41,11 +42,12 @@ def main() -> None:
             f"state: {{path: {place}/syncd.db}}\nlog: {{level: warning}}\n"
         )
         for what in ("backfill", "a pass with nothing to do"):
+            cpu_before = children_cpu()
             took = timed(lambda: subprocess.run([SYNCD, "sync", "-c", place / "syncd.yaml"], check=True))
-            print(f"{what:32} {tasks / took:10,.0f} tasks/s  ({took:.1f} s)")
+            own = children_cpu() - cpu_before
+            print(f"{what:32} {tasks / took:10,.0f} tasks/s  ({took:.1f} s, of which syncd on a core {own:.1f} s)")
         looks(database)
-        latencies(database, seconds=20)
-        idle(place, server)
+        followed(database, place, submissions=40)
 
 
 def grown(server: Postgres, tasks: int) -> LabelStudioPostgres:
@@ -84,49 +86,50 @@ def looks(database: LabelStudioPostgres) -> None:
         )
 
 
-def latencies(database: LabelStudioPostgres, *, seconds: float) -> None:
-    """Commit to signal, at two submissions a second."""
-    with closing(source(database.dsn, id_sweep_seconds=5, poll_seconds=0.5)) as watched:
-        stop, memory, level = threading.Event(), Remembered(), threading.Event()
-        seen: dict[int, float] = {}
-
-        def follow() -> None:
-            for batch in watched.watch(memory, None, stop):
-                memory.keep(batch.signals)
-                if level.is_set():
-                    seen.update({signal.task: time.monotonic() for signal in batch.signals})
-                elif batch.synced:
-                    level.set()
-
-        thread = threading.Thread(target=follow)
-        thread.start()
-        level.wait()
-        committed: dict[int, float] = {}
-        for task in database.labelled(1)[: int(seconds * 2)]:
-            database.annotate(task, "seen")
-            committed[task] = time.monotonic()
-            time.sleep(0.5)
-        time.sleep(1)
-        stop.set()
-        thread.join()
-    took = sorted(seen[task] - at for task, at in committed.items() if task in seen)
-    print(
-        f"{'commit to signal':32} p50 {statistics.median(took):.2f} s, worst {took[-1]:.2f} s, {len(committed) - len(took)} lost"
-    )
-
-
-def idle(place: Path, server: Postgres) -> None:
-    """CPU of the database and of syncd while nothing is committed."""
-    daemon = subprocess.Popen([SYNCD, "run", "-c", place / "syncd.yaml"])
-    try:
+def followed(database: LabelStudioPostgres, place: Path, *, submissions: int) -> None:
+    """The daemon at work: from a commit to the file, at two submissions a second; then what it costs while nobody commits."""
+    tasks = database.labelled(1)[:submissions]
+    started = datetime.now(UTC).isoformat()
+    with daemon(place) as process:
+        while json.loads((place / "out/_syncd/state.json").read_bytes())["swept_through"] < started:
+            time.sleep(0.1)
+        took = sorted(shown(database, place / f"out/1/tasks/{task}.json", task) for task in tasks)
+        print(f"{'commit to file':32} p50 {statistics.median(took):.2f} s, worst {took[-1]:.2f} s")
         time.sleep(15)
-        before = cpu(server), cpu_of(psutil.Process(daemon.pid))
+        before = cpu(database.server), cpu_of(process)
         time.sleep(20)
-        print(f"{'idle: database, syncd':32} {(cpu(server) - before[0]) / 20:.1%}, "
-              f"{(cpu_of(psutil.Process(daemon.pid)) - before[1]) / 20:.1%} of a core")  # fmt: skip
+        now = cpu(database.server), cpu_of(process)
+        print(
+            f"{'idle: database, syncd':32} {(now[0] - before[0]) / 20:.1%}, {(now[1] - before[1]) / 20:.1%} of a core"
+        )
+
+
+@contextmanager
+def daemon(place: Path) -> Iterator[psutil.Process]:
+    run = subprocess.Popen([SYNCD, "run", "-c", place / "syncd.yaml"])
+    try:
+        yield psutil.Process(run.pid)
     finally:
-        daemon.terminate()
-        daemon.wait()
+        run.terminate()
+        run.wait()
+
+
+def shown(database: LabelStudioPostgres, file: Path, task: int) -> float:
+    """Seconds from the commit of an annotation until the task's file is another one; half a second at least goes by."""
+    before = file.stat().st_ino
+    database.annotate(task, "seen")
+    committed = time.monotonic()
+    while file.stat().st_ino == before and time.monotonic() < committed + 30:
+        time.sleep(0.002)
+    took = time.monotonic() - committed
+    time.sleep(max(0.0, 0.5 - took))
+    return took
+
+
+def children_cpu() -> float:
+    """Seconds of CPU of the commands that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def cpu(server: Postgres) -> float:
