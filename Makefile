@@ -1,8 +1,9 @@
 # One word per habit, the same here and in CI. Everything is made where it is needed: .venv/ (Python), .cache/ (servers).
 PYTHON ?= python3
 BIN := .venv/bin
+BROWSER := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
-.PHONY: run once test check bench golden clean
+.PHONY: run once test check bench golden clean chromium
 
 run: $(BIN)/syncd quickstart.sqlite3  ## start the daemon on a small real Label Studio database
 	@echo "syncd keeps ./out true to quickstart.sqlite3. Look at ./out/1/tasks, ./out/_syncd/state.json; stop with Ctrl-C."
@@ -19,7 +20,7 @@ check: .venv/dev  ## ruff, mypy --strict, import-linter
 	$(BIN)/lint-imports
 
 # FAST=1 leaves the live Label Studio out.
-test: .venv/dev $(if $(FAST),,.cache/label-studio/bin/label-studio)  ## every test, on real servers that it starts itself
+test: .venv/dev $(if $(BROWSER),,chromium) $(if $(FAST),,.cache/label-studio/bin/label-studio)  ## every test, on real servers that it starts itself
 	$(BIN)/pytest $(if $(FAST),-m "not live")
 
 bench: .venv/dev  ## the figures of docs/performance.md
@@ -45,6 +46,9 @@ $(BIN)/syncd: $(BIN)/python pyproject.toml
 .venv/dev: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install -q -e '.[spacy,parquet]' --group dev
 	@touch $@
+
+chromium:  # the status page's tests are left out where it cannot be installed
+	-[ $$(id -u) != 0 ] || (apt-get update -qq && apt-get install -qqy --no-install-recommends chromium)
 
 .cache/label-studio/bin/label-studio:
 	$(PYTHON) -m venv .cache/label-studio

@@ -12,13 +12,12 @@ import random
 import subprocess
 import sys
 import tempfile
-import venv
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-CACHE = Path(__file__).parents[1] / ".cache" / "converter"
-PYTHON = CACHE / "bin" / "python"
+from _converter import the_converter
+
 BOXES = """<View><Image name="image" value="$image"/><RectangleLabels name="label" toName="image">
 <Label value="Car"/><Label value="Airplane"/><Label value="Person"/><Label value="Dog"/></RectangleLabels></View>"""
 NER = """<View><Labels name="ner" toName="text"><Label value="PER"/><Label value="ORG"/><Label value="LOC"/></Labels>
@@ -150,14 +149,6 @@ def timed(python: str | Path, code: str, arguments: list[str], rounds: int) -> R
         seconds, kilobytes = done.stdout.split()
         found.append(Run(float(seconds), float(kilobytes) / 1000))
     return Run(median(run.seconds for run in found), max(run.peak for run in found))
-
-
-def the_converter() -> Path:
-    """A Python that has the converter."""
-    if not PYTHON.exists():
-        venv.create(CACHE, with_pip=True)
-        subprocess.run([PYTHON, "-m", "pip", "install", "-q", "label-studio-sdk==2.1.2"], check=True)
-    return PYTHON
 
 
 def main() -> None:

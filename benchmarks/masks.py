@@ -1,16 +1,13 @@
 """Brush masks: syncd's BRUSH_TO_PNG beside Label Studio's converter, same images, same run, one process each.
 
-    python benchmarks/masks.py --converter PATH/TO/python        a Python that has label-studio-sdk
-    python benchmarks/masks.py --images 1000
+    python benchmarks/masks.py [--images 1000] [--converter-images 100]
 
 Each image is 1024 × 768 with three brush regions of strokes, one label each. The converter gets a part of the images
 only (`--converter-images`), because it takes a tenth of a second for each.
 """
 
 import argparse
-import json
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -18,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import orjson
+from _converter import the_converter
 
 from syncd.formats import Context, find
 from syncd.labelstudio.labelconfig import number_classes, parse_label_config, region_classes
@@ -104,30 +102,22 @@ def ours(source: Path, target: Path) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--images", type=int, default=1000)
-    parser.add_argument("--converter", help="a Python that has label-studio-sdk installed")
     parser.add_argument("--converter-images", type=int, default=100)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         (place / "ours").mkdir()
         (place / "all.json").write_bytes(orjson.dumps(tasks(asked.images)))
-        result = {"ours_images_per_second": asked.images / ours(place / "all.json", place / "ours")}
-        if asked.converter:
-            (place / "theirs").mkdir()
-            (place / "part.json").write_bytes(orjson.dumps(tasks(asked.converter_images)))
-            (place / "config.xml").write_text(CONFIG)
-            command = [
-                asked.converter,
-                "-c",
-                CONVERTER,
-                *(str(place / n) for n in ("config.xml", "part.json", "theirs")),
-            ]
-            seconds = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
-            assert len(list((place / "theirs").iterdir())) == 3 * asked.converter_images
-            result["converter_images_per_second"] = asked.converter_images / seconds
-            result["times_the_converter"] = result["ours_images_per_second"] / result["converter_images_per_second"]
-    json.dump({name: round(value, 2) for name, value in result.items()}, sys.stdout, indent=2)
-    print()
+        mine = asked.images / ours(place / "all.json", place / "ours")
+        (place / "theirs").mkdir()
+        (place / "part.json").write_bytes(orjson.dumps(tasks(asked.converter_images)))
+        (place / "config.xml").write_text(CONFIG)
+        paths = [str(place / name) for name in ("config.xml", "part.json", "theirs")]
+        done = subprocess.run([the_converter(), "-c", CONVERTER, *paths], check=True, capture_output=True, text=True)
+        assert len(list((place / "theirs").iterdir())) == 3 * asked.converter_images
+        others = asked.converter_images / float(done.stdout.split()[-1])
+    print(f"BRUSH_TO_PNG, {WIDTH} × {HEIGHT}, three regions; images/s")
+    print(f"syncd {mine:.0f}, converter {others:.1f}: {mine / others:.1f} ×")
 
 
 if __name__ == "__main__":

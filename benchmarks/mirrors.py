@@ -40,7 +40,7 @@ def main() -> None:
     given = wanted.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     with place_for(bucket=given.bucket) as target:
-        for tasks in filter(None, map(int, given.sizes.split(","))):
+        for tasks in map(int, filter(None, given.sizes.split(","))):
             one_change_among(tasks, target)
         if given.steady:
             steady(given.steady, target, given.seconds)
@@ -106,12 +106,12 @@ def one_change_among(tasks: int, target: dict[str, Any]) -> None:
 def publishing_one(place: Path) -> tuple[float, float, int]:
     """(seconds of CPU, seconds, bytes sent) of a batch with one changed task, and of publishing it."""
     database = sqlite3.connect(place / "db.sqlite3")
-    sql = "SELECT task_id FROM task_completion WHERE project_id = 1 ORDER BY task_id LIMIT 1 OFFSET ?"
-    (count,) = database.execute("SELECT count(*) FROM task_completion WHERE project_id = 1").fetchone()
+    shown = "SELECT task_id FROM task_completion WHERE project_id = 1 GROUP BY task_id HAVING max(was_cancelled) = 0"
+    tasks = [row[0] for row in database.execute(shown)]
     with assembled(load(place / "syncd.yaml")) as assembly:
         one_pass(assembly)
         (lane,) = assembly.lanes
-        edit(database, database.execute(sql, (count // 2,)).fetchone()[0])
+        edit(database, tasks[len(tasks) // 2])
         for batch in assembly.source.sweep(assembly.ledger, threading.Event()):
             assembly.ledger.record(batch, [lane.lane.id])
         sent, cpu, began = lane.traffic.bytes_written, time.process_time(), time.perf_counter()

@@ -19,7 +19,7 @@ def claim_marker(target: Target, instance: str) -> None:
     """Make this prefix ours, once. Raises Misconfigured when it is another Label Studio's."""
     found = target.get(MARKER)
     if found is None:
-        body = orjson.dumps({"instance": instance, "layout": LAYOUT_VERSION, "writer": "syncd"})
+        body = marker_body(instance)
         made = Object(MARKER, body, _digest(body), if_absent=target.capabilities.create_if_absent)
         answer = next(iter(target.put_many([made])))
         if isinstance(answer, Written):
@@ -27,10 +27,15 @@ def claim_marker(target: Target, instance: str) -> None:
         found = target.get(MARKER) if isinstance(answer, Refused) else None
         if found is None:
             raise Unavailable(f"the marker {MARKER} cannot be stored in {target.where}: {answer}")
-    _check_marker(found, target.where, instance)
+    check_marker(found, target.where, instance)
 
 
-def _check_marker(found: Stored, where: str, instance: str) -> None:
+def marker_body(instance: str) -> bytes:
+    return orjson.dumps({"instance": instance, "layout": LAYOUT_VERSION, "writer": "syncd"})
+
+
+def check_marker(found: Stored, where: str, instance: str) -> None:
+    """Raises Misconfigured when a prefix is another Label Studio's."""
     try:
         says = orjson.loads(found.body or b"")
         theirs, layout = says["instance"], says["layout"]
@@ -70,14 +75,17 @@ def _adopted(ledger: Ledger, project: int, found: Stored) -> ProjectFile:
     return ProjectFile(sha256(body).digest(), found.etag, "; ".join(conflicts[:3]) or None)
 
 
-def last_claims(target: Target) -> str | None:
-    """state.json as readers know it: claims go on from there, whatever this ledger remembers."""
+def last_claims(target: Target, lane: LaneLedger, oldest_cursor: int) -> str:
+    """state.json as readers know it: claims go on from there, whatever this ledger remembers but for the oldest cursor."""
     found = target.get(STATE)
     try:
-        said = orjson.loads(found.body or b"") if found else None
+        said = orjson.loads(found.body or b"") if found else {}
     except orjson.JSONDecodeError:
-        said = None
-    return orjson.dumps(said).decode() if isinstance(said, dict) else None
+        said = {}
+    said = said if isinstance(said, dict) else {}
+    kept = orjson.loads(lane.facts().state or "{}")
+    said["oldest_cursor"] = max(oldest_cursor, said.get("oldest_cursor", 0), kept.get("oldest_cursor", 0))
+    return orjson.dumps(said).decode()
 
 
 class ProjectFiles:
@@ -90,6 +98,10 @@ class ProjectFiles:
         self._level: dict[int, tuple[Project, int]] = {}
         """Project → what its file was last made from."""
 
+    def make_anew(self) -> None:
+        """Compare every file again: what is there is not what was believed."""
+        self._level.clear()
+
     def announce(self, projects: Collection[int]) -> None:
         """Before anything else is written for a project: its project.json, which tells what its class numbers mean."""
         known = self._ledger.projects()
@@ -100,12 +112,12 @@ class ProjectFiles:
 
     def refresh(self) -> None:
         """Follow renamed and reconfigured projects; drop the file of those whose last task file went."""
-        known, counts = self._ledger.projects(), self._lane.counts()
-        for project, file in self._lane.published().items():
+        known, counts, published = self._ledger.projects(), self._lane.counts(), self._lane.published()
+        for project in sorted(published.keys() | counts.keys()):
             if not counts.get(project):
                 self._drop(project)
             elif project in known:
-                self._put(known[project], file)
+                self._put(known[project], published.get(project))
 
     def _put(self, project: Project, before: ProjectFile | None) -> None:
         level = (project, self._ledger.registries_at[project.id])

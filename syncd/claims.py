@@ -21,10 +21,6 @@ def iso(when: datetime | None) -> str | None:
     return None if when is None else when.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def iso_now() -> str | None:
-    return iso(datetime.now(UTC))
-
-
 def lag_seconds(synced: str | None) -> float | None:
     """How long ago a claimed time was; None when nothing is claimed yet."""
     return round((datetime.now(UTC) - datetime.fromisoformat(synced)).total_seconds(), 1) if synced else None
@@ -67,6 +63,7 @@ def claims_of(ledger: Ledger, lane: LaneLedger) -> Claims:
         "quarantined": len(set_aside),
         "held_deletes": owed.held,
         "journal_seq": 0,
+        "oldest_cursor": last.get("oldest_cursor", 0),
         "projects": projects,
     }
     aside = [

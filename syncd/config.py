@@ -141,6 +141,7 @@ class Http(Strict):
 
     listen: str = Field(default="127.0.0.1:8780", pattern=r"^(\[[0-9a-fA-F:]+\]|[^:\s]*):\d{1,5}$")
     token: str | None = Field(default=None, repr=False)
+    snapshot_days: float = Field(default=7, gt=0)
 
 
 class Log(Strict):

@@ -9,28 +9,24 @@ import signal
 import sqlite3
 import threading
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from types import FrameType
 from typing import Any
 
 import structlog
 
-from syncd import __version__, control, logs
-from syncd.assembly import Assembly, lane_of
-from syncd.claims import iso_now
-from syncd.config import Config, load
+from syncd import __version__, control
+from syncd.assembly import Assembly
 from syncd.control import Order
 from syncd.errors import SyncdError
 from syncd.faults import fault_point
 from syncd.health import Health, hung_loops, trouble_of, waiting_for
-from syncd.lane import Lane
-from syncd.logs import Masked
 from syncd.onepass import left_over, numbers_of
 from syncd.pulse import Pulse
 from syncd.rates import SAMPLE_SECONDS
-from syncd.reloading import Changes, changes_of, in_force, source_of
-from syncd.running import Running
+from syncd.reloading import Changes, Configuration
+from syncd.running import Threads
 from syncd.status import status_of
 from syncd.steering import set_aside, steer
 from syncd.supervision import Supervisor
@@ -51,17 +47,18 @@ class Daemon:
         self._called = threading.Event()
         """Set by signals: to end, or to follow a changed configuration."""
         self._sweep_again = threading.Event()
-        self._source: Running | None = None
-        self._lanes: dict[str, Running] = {}
-        self._reloading = threading.Lock()
-        self._configuration = _as_loaded(assembly.config)
+        self._threads = Threads(assembly, self._follow_source, self._sweep_again.set)
+        self.configuration = Configuration(assembly, self._threads)
         self._source_error: str | None = None
         self._source_read = False
-        self.configured_at = time.time()
         self._pulse = Pulse()
-        self._masked = Masked(assembly.config.secrets)
         self._died: str | None = None
         self._supervisor = Supervisor()
+
+    @property
+    def configured_at(self) -> float:
+        """When the configuration in force was read, in seconds since the epoch."""
+        return self.configuration.loaded_at
 
     @property
     def assembly(self) -> Assembly:
@@ -83,14 +80,13 @@ class Daemon:
             log.info(
                 "started", version=__version__, source=a.source.where, targets=[lane.target.where for lane in a.lanes]
             )
-            self._start_source()
-            for lane in a.lanes:
-                self._start_lane(lane)
+            self._threads.start()
             self._sample()
             while not self._stop.is_set():
                 if self._called.wait(SAMPLE_SECONDS) and not self._stop.is_set():
                     self._called.clear()
-                    self._reload_or_say_why_not()
+                    with suppress(SyncdError):  # said in log and status
+                        self._reload()
                 self._sample()
             log.info("stopping")
             self._supervisor.stopping()
@@ -116,18 +112,6 @@ class Daemon:
 
         return served(self, http)
 
-    def _start_source(self) -> None:
-        self._source = Running("source", self._follow_source, self._sweep_again.set)
-
-    def _start_lane(self, lane: Lane) -> None:
-        def work(stop: threading.Event) -> None:
-            lane.run(stop, self._assembly.instance)
-
-        self._lanes[lane.settings.name] = Running(lane.settings.name, work, lane.wake.set)
-
-    def _running(self) -> list[Running]:
-        return [*([self._source] if self._source else []), *self._lanes.values()]
-
     def _thread_failed(self, failure: threading.ExceptHookArgs) -> None:
         self._died = failure.thread.name if failure.thread else "?"
         log.error("thread failed", thread=self._died, exc_info=failure.exc_value)
@@ -135,19 +119,13 @@ class Daemon:
 
     def _end(self) -> None:
         self._stop.set()
-        for running in self._running():
-            running.end()
+        self._threads.end()
         self._called.set()
 
     def _drain(self) -> None:
-        with self._reloading:
+        with self.configuration.changing:
             self._end()  # what a reload may have started meanwhile, too
-            deadline = time.monotonic() + self._assembly.config.root.shutdown_seconds
-            for running in self._running():
-                if not running.ended(deadline - time.monotonic()):
-                    log.warning("left unfinished", thread=running.name)
-            for lane in self._assembly.lanes:
-                _last_words(lane)
+            self._threads.drain(self._assembly.config.root.shutdown_seconds)
 
     def _follow_source(self, stop: threading.Event) -> None:
         a, pause = self._assembly, 0.5
@@ -176,69 +154,6 @@ class Daemon:
                 stop.wait(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
 
-    # --- another configuration -----------------------------------------------------------------------------------
-
-    def reload(self) -> Changes:
-        """Follow the configuration file as it is now; lanes whose settings are as before notice nothing.
-
-        Raises SyncdError before anything has changed, when the file is wrong or the new source is not there.
-        """
-        with self._reloading, self._supervisor.reloading():
-            try:
-                new = load(self._assembly.config.path)
-                changes = changes_of(self._assembly.config, new)
-                source = source_of(self._assembly, new, changes)
-            except SyncdError as error:
-                self._configuration = {**self._configuration, "error": str(error)}
-                log.error("configuration not reloaded", reason=str(error))  # noqa: TRY400
-                raise
-            old = self._assembly.config
-            secrets = (*old.secrets, *new.secrets)
-            logs.configure(new.root.log.format, new.root.log.level, secrets)
-            self._masked, self.configured_at = Masked(secrets), time.time()
-            self._let_go((*changes.removed, *changes.changed))
-            if source is not None and self._source is not None:
-                self._source.end()
-                self._source.wait()
-                self._assembly.source.close()
-                self._assembly.source = source
-            self._take_in(new, changes)
-            if source is not None:
-                self._start_source()
-            self._configuration = _as_loaded(new, at_next_start=changes.at_next_start)
-            log.info("configuration reloaded", **changes.as_json())
-            return changes
-
-    def _reload_or_say_why_not(self) -> None:
-        try:
-            self.reload()
-        except SyncdError:
-            return  # said in log and status
-
-    def _let_go(self, names: Collection[str]) -> None:
-        """End some lanes once what they have in hand is written; they go on being noted for until others take their place."""
-        for name in names:
-            self._lanes[name].end()
-        for name in names:
-            self._lanes.pop(name).wait()
-        for lane in self._assembly.lanes:
-            if lane.settings.name in names:
-                _last_words(lane)
-                lane.close()
-
-    def _take_in(self, new: Config, changes: Changes) -> None:
-        a = self._assembly
-        stay = {lane.settings.name: lane for lane in a.lanes if lane.settings.name in changes.unchanged}
-        with a.changing:
-            a.config = in_force(a.config, new)
-            a.lanes = tuple(
-                stay.get(part.config.name) or lane_of(part, new, a.source, a.ledger) for part in new.targets
-            )
-            a.ledger.drop_lanes_except([lane.settings.name for lane in a.lanes])
-        for lane in a.lanes:
-            if lane.settings.name not in stay:
-                self._start_lane(lane)
-
     # --- orders --------------------------------------------------------------------------------------------------
 
     def order(self, order: Order) -> Order:
@@ -249,12 +164,18 @@ class Daemon:
             case {"order": "sync"}:
                 return self._sync(order.get("projects") or ())
             case {"order": "reload"}:
-                return {"reloaded": self.reload().as_json()}
+                return {"reloaded": self._reload().as_json()}
+            case {"order": "doubt", "target": name}:
+                return self._doubt(str(name), order.get("tasks") or (), mirrors=bool(order.get("mirrors")))
             case {"order": "quarantine", "do": "list"}:
                 found = set_aside(self._assembly.ledger, order.get("target"), order.get("project"))
                 return {"quarantined": found}
             case _:
                 return self._steer(order)
+
+    def _reload(self) -> Changes:
+        with self._supervisor.reloading():
+            return self.configuration.reload()
 
     def _steer(self, order: Order) -> Order:
         done = steer(self._assembly.ledger, order)
@@ -264,13 +185,22 @@ class Daemon:
             lane.wake.set()
         return {"done": done}
 
+    def _doubt(self, name: str, tasks: Collection[int], *, mirrors: bool) -> Order:
+        for lane in self._assembly.lanes:
+            if lane.settings.name == name:
+                lane.doubt(tasks, mirrors=mirrors)
+                return {"done": [f"{name}: is listed"]}
+        return {"error": f"there is no target {name!r}"}
+
     def status(self) -> dict[str, Any]:
         a = self._assembly
         states = {lane.settings.name: lane.status for lane in a.lanes}
         rates = {lane.settings.name: lane.rates.now() for lane in a.lanes}
         error = self._source_error
         found = status_of(a.ledger, running=True, pid=os.getpid(), states=states, rates=rates, source_error=error)
-        said: dict[str, Any] = self._masked.everywhere({**found, "configuration": self._configuration})
+        said: dict[str, Any] = self.configuration.masked.everywhere(
+            found | {"configuration": self.configuration.as_json()}
+        )
         return said
 
     def _in_short(self) -> str:
@@ -309,7 +239,10 @@ class Daemon:
                 continue
             projects = numbers_of(a.ledger.projects().values(), only)
             left = {lane.settings.name: left_over(lane, projects) for lane in a.lanes}
-            if all(lane["state"] in AWAY or lane["dirty"] + lane["mirrors_due"] == 0 for lane in left.values()):
+            if all(
+                lane["state"] in AWAY or lane["dirty"] + lane["mirrors_due"] + lane["in_doubt"] == 0
+                for lane in left.values()
+            ):
                 return {"targets": left}
         return {"error": "the daemon is stopping", "unreachable": True}
 
@@ -332,15 +265,3 @@ class Daemon:
             threading.excepthook = threads_before
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-
-def _as_loaded(config: Config, at_next_start: Sequence[str] = ()) -> dict[str, Any]:
-    """What status says of the configuration."""
-    return {"path": str(config.path), "loaded_at": iso_now(), "error": None, "at_next_start": list(at_next_start)}
-
-
-def _last_words(lane: Lane) -> None:
-    try:
-        lane.last_words()
-    except SyncdError as error:
-        log.warning("last state not stored", target=lane.settings.name, reason=str(error))

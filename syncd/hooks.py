@@ -52,14 +52,14 @@ def hint_of(body: bytes) -> Hint:
         for row in _rows(said.get(key)):
             task = row.get(of_it)
             if isinstance(task, int):
-                tasks[task] = _number(row.get("project")) or project
+                tasks[task] = _number(row.get("project")) or tasks.get(task) or project
     return Hint(tasks, project)
 
 
 def take(assembly: Assembly, hint: Hint) -> None:
     """Durable when it returns: every target reads these tasks again. Raises Unavailable when the ledger cannot be written."""
     ledger = assembly.ledger
-    placed = {task: project or ledger.project(task) for task, project in hint.tasks.items()}
+    placed = {task: ledger.project(task) or project for task, project in hint.tasks.items()}
     known = {task: project for task, project in placed.items() if project}
     if isinstance(assembly.source, Hinted):
         assembly.source.hint(known, _projects(hint, known))

@@ -8,8 +8,9 @@ from hashlib import sha256
 
 from syncd.errors import Unavailable
 from syncd.faults import fault_point
-from syncd.layout import JOURNAL, JOURNAL_LINES, journal_key, journal_numbers
+from syncd.layout import JOURNAL, JOURNAL_LINES, journal_key, journal_numbers, project_key
 from syncd.ledger.lane import LaneLedger
+from syncd.ledger.settle import Line
 from syncd.targets import Object, Refused, Target, Written
 
 PRUNE_SECONDS = 3600.0
@@ -43,6 +44,18 @@ class Journal:
             else:
                 self._lane.renumber_outbox(last)
         self._lane.journal_starts_after(last)
+
+    def begin_anew(self) -> int:
+        """After another ledger wrote here: the number that a reader's cursor must have reached.
+
+        What that one deleted last may stand in no line, since its outbox is not ours: readers have to list. One line that
+        is true already is told again, so that a reader who lists now stands behind the number.
+        """
+        following = self._lane.facts().journal_seq + 1
+        for project, file in list(self._lane.published().items())[:1]:
+            line = Line("put", "project", project_key(project), project, None, file.digest, file.etag)
+            self._lane.keep_published(project, file, line)
+        return following if following > 1 else 0
 
     def flush(self) -> int:
         """Store every waiting line; returns the last number that readers can see."""

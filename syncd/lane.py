@@ -7,7 +7,7 @@ import contextlib
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 
 import orjson
@@ -20,6 +20,7 @@ from syncd.journal import Journal
 from syncd.lanesettings import NO_LIMIT, LaneSettings, Rate
 from syncd.lease import LEASE_SECONDS, Heartbeat, Lease
 from syncd.ledger import Ledger
+from syncd.ledger.doubt import doubt
 from syncd.ledger.lane import LaneLedger
 from syncd.mirrors.settings import MirrorSettings
 from syncd.mirrors.upkeep import Mirrors
@@ -78,6 +79,11 @@ class Lane:
         self.wake = threading.Event()
         self.publish_now = threading.Event()
         """Set: mirrors are published as soon as they are whole, whatever `publish_seconds` says."""
+        self.in_doubt = threading.Event()
+        """Set: the target is to be listed before anything else, for it is not what the ledger believes."""
+        self.is_learning = False
+        """Whether it was listed, and the mirrors have not taken that in yet."""
+        self._doubts_mirrors = False
         self.status = "starting"
         self.tried = False
         """The first attempt to reach the target has ended, well or not; `reached`: one has ended well."""
@@ -94,6 +100,7 @@ class Lane:
         self._lease = Lease(target, ledger.id)
         self._heartbeat = Heartbeat(self._lease)
         self._opened = False
+        self._instance = ""
         self._state_at = 0.0
         self._pause = SHORTEST_PAUSE
         self._quarantine = b""
@@ -208,8 +215,11 @@ class Lane:
 
     def _work(self, stop: threading.Event) -> bool:
         """Write what is due; True when the mirrors have more to do."""
+        if self.in_doubt.is_set():
+            self._learn(mirrors=False)
         self.lane.retry_quarantine(now=time.time())
         self.mirrors.follow()
+        self.is_learning = False
         if self.lane.take(1) or self.mirrors.is_due():
             self.status = "catching up"
             stop.wait(COALESCE_SECONDS)
@@ -240,6 +250,13 @@ class Lane:
             stop.wait(2)
         return False
 
+    def doubt(self, tasks: Collection[int], *, mirrors: bool = False) -> None:
+        """Somebody looked: the target is not what the ledger believes. It is listed, and these tasks are written again."""
+        doubt(self.lane, tasks)
+        self._doubts_mirrors = self._doubts_mirrors or mirrors
+        self.in_doubt.set()
+        self.wake.set()
+
     # --- steps ---------------------------------------------------------------------------------------------------
 
     def say(self) -> None:
@@ -256,6 +273,7 @@ class Lane:
     def _connect(self, instance: str) -> None:
         self.target.open()
         claim_marker(self.target, instance)
+        self._instance = instance
         self._opened = self.tried = self.reached = True
 
     def _take_lease(self) -> bool:
@@ -263,15 +281,31 @@ class Lane:
             return False
         self._journal.take_over()
         selection = self.lane.facts().selection
-        if selection is None or self._lease.taken_over:
-            self.differing = reconcile(self.target, self.lane)
-            self.mirrors.distrust()
-            log.info("target listed", target=self.settings.name, differing=self.differing)
+        is_unknown = selection is None or self._lease.taken_over
+        if is_unknown or self.in_doubt.is_set():
+            self._learn(mirrors=is_unknown)
+        oldest_cursor = self._journal.begin_anew() if is_unknown else 0
         if selection != self.settings.selection:
             self.lane.dirty_everything()
-        self.lane.keep(selection=self.settings.selection, state=last_claims(self.target))
+        self.lane.keep(selection=self.settings.selection, state=last_claims(self.target, self.lane, oldest_cursor))
         self._lease.know_all()
         return True
+
+    def _learn(self, *, mirrors: bool) -> None:
+        """List the target and believe what is there; of `mirrors`, or of those in doubt, nothing is believed."""
+        self.is_learning = True
+        self.in_doubt.clear()
+        doubted, self._doubts_mirrors = self._doubts_mirrors, False
+        try:
+            claim_marker(self.target, self._instance)
+            self.differing = reconcile(self.target, self.lane)
+        except SyncdError:
+            self.doubt((), mirrors=doubted)
+            raise
+        self._projects.make_anew()
+        if mirrors or doubted:
+            self.mirrors.distrust()
+        log.info("target listed", target=self.settings.name, differing=self.differing)
 
     def _may_write(self) -> bool:
         return self._lease.may_write()

@@ -90,6 +90,7 @@ def left_over(lane: Lane, projects: Collection[int] | None) -> dict[str, Any]:
         "quarantined": sum(projects is None or one.project in projects for one in lane.lane.quarantine()),
         "quarantined_in_mirrors": sum(rows.aside_count(kept.id) for kept in mirrors if kept.generation),
         "mirrors_due": sum(kept.state in waits for kept in mirrors),
+        "in_doubt": lane.in_doubt.is_set() or lane.is_learning,
         "files": sum(count for p, count in lane.lane.counts().items() if projects is None or p in projects),
     }
 

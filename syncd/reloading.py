@@ -3,14 +3,25 @@
 It is checked whole first; lanes that it does not concern notice nothing.
 """
 
+import threading
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 
-from syncd import sources, targets
-from syncd.assembly import Assembly, instance_of
-from syncd.config import Config, TargetPart
+import structlog
+
+from syncd import logs, sources, targets
+from syncd.assembly import Assembly, instance_of, lane_of
+from syncd.claims import iso
+from syncd.config import Config, TargetPart, load
+from syncd.errors import SyncdError
+from syncd.logs import Masked
+from syncd.running import Threads
 from syncd.sources import Source
+
+log = structlog.get_logger()
 
 AT_NEXT_START = ("state", "http")
 """Sections that are opened once; the rest is followed at once."""
@@ -31,6 +42,69 @@ class Changes:
 
     def as_json(self) -> dict[str, object]:
         return asdict(self)
+
+
+class Configuration:
+    """The one in force, and how the next one takes its place."""
+
+    def __init__(self, assembly: Assembly, threads: Threads) -> None:
+        self._assembly = assembly
+        self._threads = threads
+        self.changing = threading.Lock()
+        """Held while parts come and go."""
+        self.masked = Masked(assembly.config.secrets)
+        self.loaded_at = time.time()
+        self._error: str | None = None
+        self._at_next_start: Sequence[str] = ()
+
+    def as_json(self) -> dict[str, object]:
+        """What status says of it."""
+        return {
+            "path": str(self._assembly.config.path),
+            "loaded_at": iso(datetime.fromtimestamp(self.loaded_at, UTC)),
+            "error": self._error,
+            "at_next_start": list(self._at_next_start),
+        }
+
+    def reload(self) -> Changes:
+        """Follow the file as it is now; lanes whose settings are as before notice nothing.
+
+        Raises SyncdError before anything has changed, when the file is wrong or the new source is not there.
+        """
+        with self.changing:
+            old = self._assembly.config
+            try:
+                new = load(old.path)
+                changes = changes_of(old, new)
+                source = source_of(self._assembly, new, changes)
+            except SyncdError as error:
+                self._error = str(error)
+                log.error("configuration not reloaded", reason=str(error))  # noqa: TRY400
+                raise
+            secrets = (*old.secrets, *new.secrets)
+            logs.configure(new.root.log.format, new.root.log.level, secrets)
+            self.masked, self.loaded_at = Masked(secrets), time.time()
+            self._error, self._at_next_start = None, changes.at_next_start
+            self._change(new, changes, source)
+            log.info("configuration reloaded", **changes.as_json())
+            return changes
+
+    def _change(self, new: Config, changes: Changes, source: Source | None) -> None:
+        """Those that go finish what they have in hand; those that come miss no signal."""
+        a = self._assembly
+        self._threads.let_go((*changes.removed, *changes.changed))
+        if source is not None:
+            self._threads.let_source_go()
+            a.source.close()
+            a.source = source
+        stay = {lane.settings.name: lane for lane in a.lanes if lane.settings.name in changes.unchanged}
+        with a.changing:
+            a.config = in_force(a.config, new)
+            a.lanes = tuple(
+                stay.get(part.config.name) or lane_of(part, new, a.source, a.ledger) for part in new.targets
+            )
+            a.ledger.drop_lanes_except([lane.settings.name for lane in a.lanes])
+        self._threads.start()
 
 
 def changes_of(old: Config, new: Config) -> Changes:

@@ -67,7 +67,7 @@ class Deployment:
         quick = {"poll_seconds": 0.1, "sweep_minutes": 0.01}
         place = {"name": "out", "type": "local", "path": str(self.target), "claims_seconds": 0.1}
         text = {
-            "source": {**self.database.source, **quick, **source},
+            "source": {**({} if "type" in source else self.database.source), **quick, **source},
             "targets": [{key: value for key, value in {**place, **target}.items() if value is not None}],
             "state": {"path": str(self.state)},
             "log": {"format": "json"},

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 from syncd.model import Json
-from syncd.reader import Bucket, Change, State
+from syncd.reader import Bucket, Change, ListAnew, State
 from tests.labelstudio_database import LabelStudioDatabase
 
 GONE = -1
@@ -105,6 +105,7 @@ class Skeptic:
     claims: int = 0
     """Changes whose being visible was claimed and looked at."""
     loads: int = 0
+    listed_anew: int = 0
     _etags: dict[str, set[str | None]] = field(default_factory=dict)
     """Key of a mirror's file → every version that the journal told of."""
     _awaited: dict[str, tuple[int, str]] = field(default_factory=dict)
@@ -116,19 +117,33 @@ class Skeptic:
         self.polls += 1
         state = self.bucket.state()
         self._moves_forward(state)
-        for change in self.bucket.changes(self.cursor):
-            self._take(change)
+        try:
+            for change in self.bucket.changes(self.cursor):
+                self._take(change)
+        except ListAnew:
+            self._list_anew()
         self._holds(state)
 
     def end(self) -> dict[str, str | None]:
         """After the last change: take what is left, and give the bucket as it is: key → digest or etag."""
         self.poll()
         self.broken += [f"line {seq} of {key}: {what}, never explained" for key, (seq, what) in self._awaited.items()]
+        return self._listed()
+
+    def _list_anew(self) -> None:
+        self.listed_anew += 1
+        self.cursor = self.bucket.state().journal_seq
+        self._awaited.clear()
+        self.folded = self._listed()
+        for listed in self.bucket._store.list(f"{self.scribe.project}/{MIRROR}/"):
+            self._etags.setdefault(listed.key, set()).add(listed.etag)
+
+    def _listed(self) -> dict[str, str | None]:
+        """Everything that is there, spliced files by their etag as the journal has them."""
         there = {}
         for listed in self.bucket._store.list():
             if not listed.key.startswith("_syncd/"):
-                told = self.folded.get(listed.key) or ""
-                body = self.bucket.read(listed.key)
+                told, body = self.folded.get(listed.key) or "sha256:", self.bucket.read(listed.key)
                 there[listed.key] = _digest(body) if body is not None and told.startswith("sha256:") else listed.etag
         return there
 

@@ -27,7 +27,7 @@ app = typer.Typer(
 
 DONE, DIFFERS, MISUSED, UNREACHABLE = 0, 1, 2, 3
 
-FAMILIES = ("working", "looking", "steering", "starting", "converting", "slots", "hooks")
+FAMILIES = ("working", "verifying", "looking", "steering", "starting", "converting", "slots", "hooks")
 """The modules of this package that hold commands."""
 
 ConfigFile = Annotated[

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from syncd.converting.elements import Unit
 from syncd.converting.rendering import Bench, Rendered, Surveyed, Wish
 from syncd.errors import Unavailable
 from syncd.media import MediaSettings
+from syncd.taskfiles.elements import Unit
 
 Answer = TypeVar("Answer")
 _PR_SET_PDEATHSIG = 1

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from syncd import formats
 from syncd.converting.abreast import Workers, working
-from syncd.converting.elements import Elements, Unit, WrongBorder
 from syncd.converting.files import write_own_files
 from syncd.converting.gathering import Given, in_order
 from syncd.converting.rendering import MoreNames, OutOfOrder, Rendered, Surveyed, Wish
@@ -22,6 +21,7 @@ from syncd.labelstudio.labelconfig import number_classes, region_classes
 from syncd.media import MediaSettings
 from syncd.model import LabelSchema
 from syncd.rendering import has_names
+from syncd.taskfiles.elements import Elements, Unit, WrongBorder
 
 MISSING_LISTED = 1_000
 

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from syncd.converting.elements import Elements, WrongBorder, elements_of
 from syncd.converting.report import SetAside, Tally, set_aside
 from syncd.converting.spool import spooled
-from syncd.converting.stream import values_of
 from syncd.documents import Document
 from syncd.errors import Misconfigured, TaskRejected
 from syncd.model import DocumentShape, Json
 from syncd.sources import Gone, Source
+from syncd.taskfiles.elements import Elements, WrongBorder, elements_of
+from syncd.taskfiles.stream import values_of
 
 _NOT_TASKS = frozenset({"project.json"})
 _READ = 256

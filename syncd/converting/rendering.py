@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from syncd import formats
-from syncd.converting.elements import Unit
 from syncd.converting.files import place_of, write_own_files
 from syncd.converting.report import Tally, set_aside
 from syncd.documents import Document
@@ -19,6 +18,7 @@ from syncd.errors import TaskRejected
 from syncd.formats import Context, Format, MediaFact, Options, Rendering
 from syncd.media import Media, MediaMissing, MediaSettings
 from syncd.rendering import has_names, names_of, rendering_of
+from syncd.taskfiles.elements import Unit
 
 FETCHES = 8
 """Media fetched at a time by one process."""

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
-from syncd.converting.elements import Elements, lines_of
 from syncd.converting.report import SetAside, Tally
+from syncd.taskfiles.elements import Elements, lines_of
 
 _FIRST = "INSERT INTO place VALUES (?, ?, ?, 1) ON CONFLICT (task) DO UPDATE SET times = times + 1"
 

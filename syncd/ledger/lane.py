@@ -343,6 +343,10 @@ class LaneLedger:
 
     # --- small facts ---------------------------------------------------------------------------------------------
 
+    def place(self) -> str:
+        """Where the target was when these tables were made."""
+        return str(self._read("SELECT place FROM lanes WHERE id = ?", (self.id,))[0][0])
+
     def facts(self) -> LaneFacts:
         sql = "SELECT name, selection, paused, journal_seq, journal_stored, state, error, error_at FROM lanes WHERE id = ?"
         row = self._read(sql, (self.id,))[0]

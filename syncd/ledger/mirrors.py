@@ -37,6 +37,7 @@ class Kept:
     rendition: str
     around: str
     own_files: bool
+    guess: str
     configured: bool
 
     @property
@@ -72,7 +73,7 @@ class Segment:
 
 _RENDERED = "task, generation, document, newest, files, reason"
 _KEPT = "id, project, name, version, generation, rebuilding, changed, published_at, took, etag, synced, reason, note, trusted, "
-_KEPT += "sections, rendition, around, own_files, configured"
+_KEPT += "sections, rendition, around, own_files, guess, configured"
 
 
 class MirrorLedger:

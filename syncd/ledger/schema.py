@@ -35,15 +35,15 @@ SHARED_TABLES = (
     "PRIMARY KEY (project, rendition)) WITHOUT ROWID",
     # One mirror of one project; its tasks stand in `rendered_{id}`. version: a hash of all that a rendering depends on besides
     # the task. around: a hash of what stands around the fragments. rebuilding: number of signals at which a rebuild began.
-    # changed: something is not published. reason: why there is none; note: what its readers should know. trusted: the
-    # generation from which on our own files are known. synced: how far it was true when published last. own_files: tasks have
-    # files of their own. configured 0: no longer.
+    # guess: class numbers that were guessed for a first rendering, as JSON. changed: something is not published. reason: why
+    # there is none; note: what its readers should know. trusted: the generation from which on our own files are known. synced:
+    # how far it was true when published last. own_files: tasks have files of their own. configured 0: no longer.
     "CREATE TABLE IF NOT EXISTS mirrors (id INTEGER PRIMARY KEY AUTOINCREMENT, lane INTEGER NOT NULL, project INTEGER NOT NULL, "
     "name TEXT NOT NULL, version TEXT NOT NULL DEFAULT '', generation INTEGER NOT NULL DEFAULT 0, rebuilding INTEGER, "
     "changed INTEGER NOT NULL DEFAULT 0, published_at REAL NOT NULL DEFAULT 0, took REAL NOT NULL DEFAULT 0, etag TEXT, "
     "synced TEXT, reason TEXT, note TEXT, trusted INTEGER NOT NULL DEFAULT 0, sections INTEGER NOT NULL DEFAULT 0, "
     "rendition TEXT NOT NULL DEFAULT '', around TEXT NOT NULL DEFAULT '', own_files INTEGER NOT NULL DEFAULT 0, "
-    "configured INTEGER NOT NULL DEFAULT 1, UNIQUE (lane, project, name))",
+    "guess TEXT NOT NULL DEFAULT '', configured INTEGER NOT NULL DEFAULT 1, UNIQUE (lane, project, name))",
     # Shared files as last published. digest NULL: a write was under way.
     "CREATE TABLE IF NOT EXISTS shared_files (mirror INTEGER NOT NULL, path TEXT NOT NULL, digest BLOB, "
     "PRIMARY KEY (mirror, path)) WITHOUT ROWID",

@@ -16,7 +16,7 @@ from syncd.mirrors.tasks import write_own_files
 from syncd.targets import Deleted, Target
 
 _TASK = re.compile(r"__t(\d+)")
-_PART = re.compile(r"part-\d+\..*")
+PART_NAME = re.compile(r"part-\d+\..*")
 LISTED = 1000
 
 
@@ -57,16 +57,16 @@ def _unknown(mirror: Mirror, target: Target, rows: MirrorLedger) -> Iterator[str
         path = listed.key.removeprefix(mirror.folder)
         if path in known_shared:
             continue
-        task = _task_of(path, mirror.format.own_files)
+        task = task_of_file(path, mirror.format.own_files)
         if task is not None:
             row = rows.rendered(mirror.kept.id, [task]).get(task)
             if row is None or path not in row.files:
                 yield listed.key
-        elif mirror.format.parts and _PART.fullmatch(path):
+        elif mirror.format.parts and PART_NAME.fullmatch(path):
             yield listed.key
 
 
-def _task_of(path: str, own_files: str) -> int | None:
+def task_of_file(path: str, own_files: str) -> int | None:
     """The task whose file this is, going by the last number that its name bears; None for any other file."""
     folder, _, name = path.rpartition("/")
     pattern_folder, _, pattern = own_files.rpartition("/")

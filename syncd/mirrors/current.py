@@ -3,6 +3,7 @@
 `follow` is called by the lane's thread before anything is planned: what a mirror is not told of, it would never learn.
 """
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -20,8 +21,8 @@ from syncd.ledger.registries import grow, registry_of
 from syncd.mirrors.clearing import empty
 from syncd.mirrors.mirror import Mirror, around, context_of, contradictions, sections_of, version_of, why_not
 from syncd.mirrors.settings import MirrorSettings
-from syncd.mirrors.survey import Survey
-from syncd.model import LabelSchema, Project
+from syncd.mirrors.surveys import Surveys
+from syncd.model import Project
 from syncd.sources import Source, chosen
 from syncd.targets import Target
 
@@ -50,19 +51,17 @@ class CurrentMirrors:
     ) -> None:
         self.rows = MirrorLedger(ledger, lane.id)
         self._settings = settings
-        self._source = source
         self._target = target
         self._ledger = ledger
         self._lane = lane
-        self._everyones = everyones
+        self._surveys = Surveys(source, ledger, settings.shape, everyones)
         self._of: dict[int, tuple[Mirror, ...]] = {}
         self._made_from: dict[int, _Grounds] = {}
-        self._surveys: dict[int, Survey] = {}
 
     @property
     def is_surveying(self) -> bool:
-        """Whether a full pass over a project is under way."""
-        return bool(self._surveys)
+        """Whether a full pass over a project is under way, apart from rendering."""
+        return self._surveys.is_passing
 
     def of(self, project: int) -> tuple[Mirror, ...]:
         """A project's mirrors; none before its first full pass."""
@@ -98,7 +97,8 @@ class CurrentMirrors:
 
         Columns stay as they are here until the rebuild that new ones bring: one generation has one set of them.
         """
-        if not registry_of(self._ledger, project).surveyed:
+        classes, columns = self._surveys.take(project, classes, columns)
+        if not (classes or columns) or not registry_of(self._ledger, project).surveyed:
             return  # a rebuild numbers anew, and renders these tasks again
         labels = region_classes(self._of[project][0].context.schema)
         registry = grow(self._ledger, project, labels=labels, classes=classes, columns=columns)
@@ -106,6 +106,19 @@ class CurrentMirrors:
         self._of[project] = tuple(
             replace(m, context=replace(m.context, classes=registry.classes)) for m in self._of[project]
         )
+
+    def conclude(self) -> None:
+        """Publish the registries whose first rendering is done, and make the mirrors what they are to be with them."""
+        done = []
+        for project in self._surveys.guessed:
+            ours = {mirror.kept.id for mirror in self.of(project)}
+            mirrors = [one for one in self.rows.mirrors() if one.id in ours]
+            if mirrors and all(self.rows.is_rendered(one) for one in mirrors):
+                done.append(project)
+        for project in done:
+            self._surveys.conclude(project)
+        if done:
+            self.follow(seconds=0)
 
     # --- one project ---------------------------------------------------------------------------------------------
 
@@ -129,11 +142,10 @@ class CurrentMirrors:
                 self._leave_out(project, one, str(error), kept)
             self._made_from[project.id] = grounds
             return
-        is_surveyed = self._survey(project, schema, seconds)
-        known = registry_of(self._ledger, project.id).surveyed
-        if not known and not is_surveyed:
+        registry = self._surveys.registry(project, schema, wanted, seconds=seconds)
+        if not registry.surveyed and not self._surveys.is_final(project.id):
             return
-        registry = grow(self._ledger, project.id, labels=region_classes(schema))
+        begun = self._surveys.just_begun(project.id)
         found = []
         for one in wanted:
             mirror = one.make()
@@ -141,46 +153,36 @@ class CurrentMirrors:
             reason = why_not(mirror, context)
             if reason is not None:
                 self._leave_out(project, one, reason, kept)
-            elif one.rendition in known:
-                found.append(self._level(Mirror(one, mirror, context, self._row(project, one, kept)), registry.edition))
+            elif one.rendition in registry.surveyed:
+                made = Mirror(one, mirror, context, self._row(project, one, kept))
+                found.append(
+                    self._level(made, registry.edition, anew=one.rendition in begun or not self._is_right(made))
+                )
         self._of[project.id] = tuple(found)
-        if is_surveyed:
+        if self._surveys.is_final(project.id):
             self._made_from[project.id] = grounds._replace(registry_at=self._ledger.registries_at[project.id])
 
-    def _survey(self, project: Project, schema: LabelSchema, seconds: float | None) -> bool:
-        """Whether every rendition that applies had its full pass; goes on with it."""
-        survey = self._surveys.get(project.id)
-        if survey is None or survey.schema != schema:
-            known = registry_of(self._ledger, project.id).surveyed
-            everyones = [one for one in self._everyones if chosen(one.projects, [project])]
-            new = [one for one in everyones if one.rendition not in known and one.make().accepts(schema) is None]
-            if not new:
-                return True
-            survey = self._surveys[project.id] = Survey(project.id, schema, new)
-        if survey.is_needed and not survey.go_on(self._source, self._settings.shape, seconds):
-            return False
-        grow(
-            self._ledger,
-            project.id,
-            labels=region_classes(schema),
-            classes=survey.classes,
-            columns=survey.columns,
-            surveyed=survey.columns,
-        )
-        del self._surveys[project.id]
-        fault_point("registry grown")
-        return True
+    def _is_right(self, mirror: Mirror) -> bool:
+        """Whether the numbers that a first rendering guessed are those of the registry, when it is not a guess any more."""
+        kept, is_guess = mirror.kept, mirror.kept.project in self._surveys.guessed
+        if is_guess or not kept.guess:
+            return True
+        is_right: bool = json.loads(kept.guess) == dict(mirror.context.classes)
+        self.rows.keep(kept.id, guess="", version=kept.version if is_right else "")
+        return is_right
 
-    def _level(self, mirror: Mirror, edition: int) -> Mirror:
+    def _level(self, mirror: Mirror, edition: int, *, anew: bool) -> Mirror:
         """The mirror with a rebuild begun, when what it was rendered from is not what it is rendered from now."""
         kept, version = mirror.kept, version_of(mirror.settings, mirror.context, edition)
         names = sections_of(mirror.format, mirror.context)
         if kept.generation and kept.sections != len(names):
             empty(kept, self._target, self.rows)  # another format takes the folder over
             kept = self.rows.make(kept.project, kept.name)
-        if kept.version != version:
+        if kept.version != version or anew:
             own_files = bool(mirror.format.own_files)
             self.rows.start_rebuild(kept, version, mirror.settings.rendition, len(names), own_files=own_files)
+            is_guess = kept.project in self._surveys.guessed
+            self.rows.keep(kept.id, guess=json.dumps(dict(mirror.context.classes)) if is_guess else "")
             log.info("mirror rebuild begins", target=self._settings.name, folder=mirror.folder)
         stands, note = around(mirror.format, mirror.context), contradictions(mirror.format, mirror.context)
         if stands != kept.around:

@@ -88,6 +88,7 @@ class Mirrors:
         Full passes take about `seconds` a project (None: to their end); `at_once`: publish whatever has changed.
         """
         self._current.follow(seconds=seconds)
+        self._current.conclude()
         for mirror in self._current.all():
             if mirror.kept.rebuilding is not None and self.rows.is_rendered(mirror.kept):
                 self._end_rebuild(mirror)

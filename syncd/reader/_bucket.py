@@ -92,13 +92,19 @@ class Bucket:
 
         The cursor is the `seq` of the last change that was dealt with; begin with `state().journal_seq`, noted *before* the
         documents are listed. A version is told of at least once. Raises ListAnew when the journal was pruned beyond the cursor,
-        or is another one.
+        is another one, or was taken over by another ledger since.
         """
-        through = self.state().journal_seq
+        state = self.state()
+        through = state.journal_seq
         if after > through:
             raise ListAnew(
                 f"the journal of {self.where} ends at line {through}, before the cursor {after}: it is another one, made since. "
                 f"List the documents anew, and go on from {through}."
+            )
+        if after < state.oldest_cursor:
+            raise ListAnew(
+                f"another ledger took over {self.where} after line {state.oldest_cursor - 1}: deletions just before that may "
+                f"stand in no line, and the cursor {after} is older. List the documents anew, and go on from {through}."
             )
         changes = changes_after(self._store, after, through)
         yield from changes if project is None else (change for change in changes if change.project == project)

@@ -16,7 +16,10 @@ STRETCH_DIGITS = 4
 
 
 class ListAnew(SyncdError):
-    """The journal does not reach back to this cursor: list the documents anew, and go on from `state().journal_seq`."""
+    """The journal does not tell all that happened since this cursor.
+
+    List the documents anew, and go on from the `state().journal_seq` noted before.
+    """
 
 
 def changes_after(store: Store, cursor: int, through: int) -> Iterator[Change]:

@@ -45,6 +45,8 @@ class State:
     journal_seq: int
     """The last line of the journal that is there: the cursor of a reader who knows everything by now."""
     projects: Mapping[int, ProjectState]
+    oldest_cursor: int = 0
+    """A reader whose cursor is lower lists anew: another ledger took over there, and its last deletions may be untold."""
 
     def through(self, project: int | None = None, mirror: str | None = None) -> datetime | None:
         """How far the bucket, one project of it or one mirror of that is true; None when nothing is claimed of it."""
@@ -112,6 +114,7 @@ def state_of(body: bytes) -> State:
         said["held_deletes"],
         said["journal_seq"],
         {int(project): _project(of) for project, of in said["projects"].items()},
+        said.get("oldest_cursor", 0),
     )
 
 

@@ -56,7 +56,7 @@ class ApiSource:
         return "ls-" + blake2b(f"{self._client.url}#{who['active_organization']}".encode(), digest_size=6).hexdigest()
 
     def projects(self) -> Sequence[Project]:
-        return chosen(self.settings.projects, self._listing.projects())
+        return chosen(self.settings.projects, self._listing.projects(counted=False))
 
     def sweep(self, memory: Memory, stop: Event) -> Iterator[Signals]:
         return self._following(memory, stop).everything()
@@ -64,7 +64,7 @@ class ApiSource:
     def watch(self, memory: Memory, position: str | None, stop: Event) -> Iterator[Signals]:
         began = self.identity(), self.release()
         log.info("following label studio", url=self._client.url, release=began[1])
-        for project in self._listing.projects():
+        for project in self._listing.projects(counted=False):
             self._snapshots.clear(project.id)
         yield from self._following(memory, stop).follow(
             self.settings.poll_seconds,
@@ -120,7 +120,7 @@ class ApiSource:
     def _absent(self, task: int, project: int) -> Gone | None:
         """What is known of a task by its project alone."""
         if time.monotonic() - self._seen_at > _SIGHT_SECONDS or all(p.id != project for p in self._seen):
-            self._seen, self._seen_at = list(self._listing.projects()), time.monotonic()
+            self._seen, self._seen_at = list(self._listing.projects(counted=False)), time.monotonic()
         found = next((p for p in self._seen if p.id == project), None)
         if found is None:
             return Gone(task, sure=False)

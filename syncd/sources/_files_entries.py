@@ -12,11 +12,11 @@ from typing import BinaryIO, NamedTuple
 
 import orjson
 
-from syncd.converting.elements import WrongBorder, elements_of
-from syncd.converting.stream import placed_values_of
 from syncd.documents import parsed
 from syncd.errors import Misconfigured
 from syncd.model import Json
+from syncd.taskfiles.elements import WrongBorder, elements_of
+from syncd.taskfiles.stream import placed_values_of
 
 LINES = (".jsonl", ".ndjson")
 _READ_AT_ONCE = 256 * 1024

@@ -1,8 +1,9 @@
 """The one HTTP port: health, metrics, status, hooks, exports. Off unless the configuration has an `http` section.
 
 A module without `_` is one group of routes, found by itself: its `routes(site)` gives them, `OPEN = True` says that they need no
-token, `LARGEST_BODY` how many bytes a body may have there (else a mebibyte). A handler must not block the loop: what waits for
-a disk or a lock is a plain function, which Starlette runs in a thread, or awaits one.
+token, `LARGEST_BODY` how many bytes a body may have there (else a mebibyte), and `PATHS` describes them as OpenAPI does. A
+handler must not block the loop: what waits for a disk or a lock is a plain function, which Starlette runs in a thread, or awaits
+one.
 """
 
 import asyncio
@@ -29,8 +30,9 @@ class Running(Protocol):
     def assembly(self) -> Assembly:
         """Configuration, source, ledger and lanes as they are now; ask anew each time."""
 
-    configured_at: float
-    """When the configuration that runs was loaded, in seconds since the epoch."""
+    @property
+    def configured_at(self) -> float:
+        """When the configuration that runs was loaded, in seconds since the epoch."""
 
     def status(self) -> dict[str, Any]:
         """What `syncd status --json` prints, without secrets."""

@@ -61,8 +61,10 @@ def _foreign(method: str, headers: Headers, http: Http) -> str:
     if not http.token and not _unmistakable(host, http.listen):
         return "ask by IP address or as localhost, or set `http.token`: without one, other names are not trusted"
     if method not in SAFE_METHODS:
-        site, origin = headers.get("sec-fetch-site", "none"), headers.get("origin")
-        if site not in ("same-origin", "none") or (origin is not None and origin.partition("://")[2] != host):
+        site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+        if site is None:  # a script, or a browser from before 2023
+            site = "none" if origin is None or origin.partition("://")[2] == host else "another"
+        if site not in ("same-origin", "none"):
             return "this was sent by a page of another site"
     return ""
 

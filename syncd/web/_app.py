@@ -6,10 +6,11 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
 from syncd.errors import SyncdError, Unavailable
+from syncd.exporting.wanted import NotFound
 from syncd.web import Site, groups
 from syncd.web._access import Access
 from syncd.web._limits import CallerGoneError, Limits
@@ -37,13 +38,22 @@ def application(site: Site) -> ASGIApp:
     return Limits(app, largest)
 
 
-async def _refused(_: Request, error: Exception) -> Response:
+async def _refused(request: Request, error: Exception) -> Response:
     said = error if isinstance(error, HTTPException) else HTTPException(500)
-    return JSONResponse({"detail": said.detail}, said.status_code, said.headers)
+    headers = {**(said.headers or {})}
+    if said.status_code == 405:  # Starlette names the methods of the first route that has this path
+        headers["Allow"] = ", ".join(sorted(_methods(request)))
+    return JSONResponse({"detail": said.detail}, said.status_code, headers)
+
+
+def _methods(request: Request) -> set[str]:
+    there = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    return {method for route in there for method in route.methods}
 
 
 async def _failed(_: Request, error: Exception) -> Response:
-    return JSONResponse({"detail": str(error)}, 503 if isinstance(error, Unavailable) else 400)
+    status = 404 if isinstance(error, NotFound) else 503 if isinstance(error, Unavailable) else 400
+    return JSONResponse({"detail": str(error)}, status)
 
 
 async def _fault(request: Request, error: Exception) -> Response:

@@ -5,7 +5,7 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-REQUEST_SECONDS = 15.0
+REQUEST_SECONDS = 10.0
 """How long a connection may take to send the head of a request."""
 MOST = 256
 """Connections at once: enough for probes, people and scripts, and far below the files that a process may open."""
@@ -26,9 +26,9 @@ class Connection(H11Protocol):
         """Take the connection; beyond MOST the one that has been idle for longest goes, this one when all are busy."""
         super().connection_made(transport)
         self._wait_for_request()
-        if len(self.connections) > MOST:
-            idle = [c for c in self.connections if isinstance(c, Connection) and c.idle]
-            min(idle, key=lambda c: c._idle_since).transport.close()
+        there = [c for c in self.connections if isinstance(c, Connection) and not c.transport.is_closing()]
+        if len(there) > MOST:
+            min((c for c in there if c.idle), key=lambda c: c._idle_since).transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._late is not None:

@@ -143,7 +143,7 @@ def _verdicts(status: Status) -> Iterator[tuple[Tone, str]]:
     if of_tone["calm"]:
         yield "calm", f"{_states(targets, of_tone['calm'])}."
     oldest = max((t["lag_seconds"] or 0.0 for t in targets.values()), default=None)
-    yield "good", f"All is true up to {words.age(oldest)} ago."
+    yield "good", f"All is true up to {'a moment' if oldest is None or oldest < 60 else words.age(oldest)} ago."
 
 
 def _worst_first(targets: Mapping[str, Status]) -> Sequence[str]:

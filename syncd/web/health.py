@@ -7,8 +7,33 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from syncd.web import Site
+from syncd.web._openapi import json_answer, operation
 
 OPEN = True
+_REASONS = {"type": "array", "items": {"type": "string"}}
+PATHS = {
+    path: {
+        "get": operation(
+            summary,
+            {
+                code: json_answer(
+                    said,
+                    {
+                        "type": "object",
+                        "properties": {word: {"const": code == 200}, "reasons": _REASONS},
+                        "required": [word, "reasons"],
+                    },
+                )
+                for code, said in ((200, "yes"), (503, "no"))
+            },
+            guarded=False,
+        )
+    }
+    for path, word, summary in (
+        ("/livez", "alive", "Whether syncd's own loops go on"),
+        ("/readyz", "ready", "Whether start-up is done"),
+    )
+}
 
 
 def routes(site: Site) -> Sequence[Route]:

@@ -13,9 +13,24 @@ from starlette.routing import Route
 from syncd.config import Http
 from syncd.hooks import HEADER, LARGEST, PATH, hint_of, is_ours, take
 from syncd.web import Site
+from syncd.web._openapi import DETAIL, json_answer, operation
 
 OPEN = True
 LARGEST_BODY = LARGEST
+PATHS = {
+    PATH: {
+        "post": operation(
+            "Webhooks of Label Studio",
+            {
+                200: json_answer("the tasks to look at are durable", DETAIL),
+                401: json_answer("the secret is missing or wrong", DETAIL),
+            },
+            guarded=False,
+            parameters=[{"name": HEADER, "in": "header", "required": True, "schema": {"type": "string"}}],
+            body={"type": "object"},
+        )
+    }
+}
 
 
 def routes(site: Site) -> Sequence[Route]:

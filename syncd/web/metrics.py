@@ -10,8 +10,12 @@ from starlette.routing import Route
 
 from syncd.web import Site
 from syncd.web._metrics import Metrics
+from syncd.web._openapi import answer, operation
 
 OPEN = True
+PATHS = {
+    "/metrics": {"get": operation("Metrics", {200: answer("Prometheus' text format", "text/plain")}, guarded=False)}
+}
 
 
 def routes(site: Site) -> Sequence[Route]:

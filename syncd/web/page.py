@@ -16,12 +16,39 @@ from syncd.control import Order
 from syncd.errors import Misconfigured
 from syncd.web import Site
 from syncd.web import _words as words
+from syncd.web._openapi import DETAIL, answer, json_answer, operation
 from syncd.web._view import view_of
 
 PARTS: Mapping[str, str] = {
     "status.css": "text/css",
     "status.js": "text/javascript",
     "icon.svg": "image/svg+xml",
+}
+PATHS = {
+    "/": {"get": operation("The status page", {200: answer("the page", "text/html")})},
+    "/pages/{name}": {
+        "get": operation(
+            "A part of the page",
+            {
+                200: {"description": "the part", "content": {kind: {"schema": {}} for kind in PARTS.values()}},
+                404: json_answer("no such part", DETAIL),
+            },
+            parameters=[{"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}],
+        )
+    },
+    "/quarantine/retry": {
+        "post": operation(
+            "Try tasks again that are set aside: one, or all",
+            {
+                200: json_answer("what was done, where JSON is accepted", DETAIL),
+                303: {"description": "done; back to the page"},
+            },
+            form={
+                "type": "object",
+                "properties": {"task": {"type": "integer", "minimum": 0, "description": "its id; else all"}},
+            },
+        )
+    },
 }
 
 

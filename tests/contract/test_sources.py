@@ -205,6 +205,7 @@ def test_the_identity_stays_and_is_another_elsewhere(studio: Studio) -> None:
         if one.where.startswith("api:"):  # whose address stays: its user moves to another organization
             copy = "SELECT 7, 'Another', created_at, updated_at, NULL, 'another', NULL FROM organization"
             studio.edits.run(f"INSERT INTO organization {copy}")
+            studio.edits.run("UPDATE jwt_auth_jwtsettings SET organization_id = 7")
             studio.edits.run("UPDATE htx_user SET active_organization_id = 7")
             assert two.identity() != identity
             return

@@ -17,7 +17,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,13 @@ class LabelStudio:
 
     url: str
     database: LabelStudioDatabase
+    over_rest: bool = False
+    """Whether syncd is to read it over its REST API, instead of from its database."""
+
+    @property
+    def source(self) -> Mapping[str, Any]:
+        """How syncd is told to read it."""
+        return {"type": "api", "url": self.url, "token": _TOKEN} if self.over_rest else self.database.source
 
     def call(self, method: str, path: str, body: object = None) -> Any:
         """One request of the REST API; answers what its body says, None when it is empty."""
@@ -140,6 +147,17 @@ def label_studio_on_postgres() -> Iterator[LabelStudio]:
             database,
             {"DJANGO_DB": "default", **{f"POSTGRE_{name}": value for name, value in named.items()}},
         )
+
+
+@contextmanager
+def label_studio_over_rest() -> Iterator[LabelStudio]:
+    """An empty one that is read over its REST API; it may send webhooks to this machine."""
+    _install()
+    with tempfile.TemporaryDirectory(prefix="label-studio-") as folder:
+        home = Path(folder)
+        shutil.copy(_EMPTY, home / _DATABASE)
+        for studio in _started(home, LabelStudioDatabase(home / _DATABASE), {"SSRF_PROTECTION_ENABLED": "false"}):
+            yield replace(studio, over_rest=True)
 
 
 def _started(home: Path, database: LabelStudioDatabase, environment: Mapping[str, str]) -> Iterator[LabelStudio]:

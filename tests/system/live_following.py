@@ -60,6 +60,12 @@ class Follower:
         assert documents == exported, "\n".join(differences(documents, exported))
         return exported
 
+    def confirm_deletion(self, tasks: int) -> None:
+        """Over REST a deleted project looks like a hidden one: its files wait for the operator. Elsewhere nothing waits."""
+        if self.studio.over_rest:
+            assert eventually(self.held_deletes, tasks) == tasks
+            assert self.deployment.command("resume", "out", "--allow-deletes").returncode == 0
+
     def held_deletes(self) -> int:
         """Deletions that `syncd status` says the brake holds."""
         held: int = self.deployment.status()["targets"]["out"]["held_deletes"]
@@ -73,7 +79,9 @@ def following(
     """`syncd run` until the block ends, when it must leave of its own accord. `target` adds to the target's settings."""
     deployment = Deployment(folder, database=studio.database)
     shape = {"predictions": "ids", "drafts": "full", **(documents or {})}
-    deployment.configure(source={"sweep_minutes": sweep_minutes}, target=target, documents=shape)
+    # REST shows nothing that is quick to read and tells of drafts, renamed labels or deletions: sweeps do.
+    how = {**studio.source, "sweep_minutes": 0.02 if studio.over_rest else sweep_minutes}
+    deployment.configure(source=how, target=target, documents=shape)
     daemon = deployment.start()
     try:
         yield Follower(studio, deployment)

@@ -1,7 +1,8 @@
 """A real Label Studio is annotated over its REST API while `syncd run` follows: the folder equals Easy Export after each step.
 
-The same steps on SQLite and on PostgreSQL. Most run under a daemon whose sweeps are an hour away: what it shows, it saw from the
-rows that came, went or moved. What moves no column that it watches is left to the daemon that sweeps every three seconds.
+The same steps on SQLite, on PostgreSQL, and over REST alone. Most run under a daemon whose sweeps are an hour away: what it
+shows, it saw from the rows that came, went or moved. What moves no column that it watches is left to the daemon that sweeps every
+three seconds. Over REST both sweep all the time.
 """
 
 import json
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import Servers
-from tests.servers.label_studio import Json, LabelStudio, label_studio, label_studio_on_postgres
+from tests.servers.label_studio import Json, LabelStudio, label_studio, label_studio_on_postgres, label_studio_over_rest
 from tests.system.live_following import Follower, eventually, following
 
 pytestmark = pytest.mark.live
@@ -20,7 +21,11 @@ CONFIG = """<View><Text name="text" value="$text"/>
 <Choices name="animal" toName="text"><Choice value="Cat"/><Choice value="Dog"/></Choices></View>"""
 
 
-@pytest.fixture(scope="module", params=[label_studio, label_studio_on_postgres], ids=["sqlite", "postgres"])
+@pytest.fixture(
+    scope="module",
+    params=[label_studio, label_studio_on_postgres, label_studio_over_rest],
+    ids=["sqlite", "postgres", "rest"],
+)
 def studio(servers: Servers, request: pytest.FixtureRequest) -> LabelStudio:
     found: LabelStudio = servers.of(request.param)
     return found
@@ -40,8 +45,13 @@ def folder(studio: LabelStudio, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.fixture(scope="module")
-def swept_folder(studio: LabelStudio, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Follower]:
+def swept_folder(
+    studio: LabelStudio, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Follower]:
     """Follows and sweeps all the time."""
+    if studio.over_rest:
+        yield request.getfixturevalue("folder")
+        return
     home = tmp_path_factory.mktemp("sweeps")
     with following(studio, home, sweep_minutes=0.05, max_delete_ratio=0) as at_work:
         yield at_work
@@ -235,6 +245,7 @@ def test_a_project_emptied_and_one_deleted(studio: LabelStudio, folder: Follower
         studio.call("DELETE", f"/api/projects/{emptied}/tasks/")
     with folder.shows():
         studio.call("DELETE", f"/api/projects/{deleted}")
+        folder.confirm_deletion(tasks=2)
     assert eventually(lambda: [folder.project_file(p) for p in (emptied, deleted)], [{}, {}]) == [{}, {}]
 
 

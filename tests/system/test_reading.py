@@ -111,6 +111,31 @@ def test_a_pruned_journal_is_noticed_and_the_way_out_told(deployment: Deployment
         assert list(bucket.changes(bucket.state().journal_seq)) == []
 
 
+def test_a_deletion_that_died_with_its_ledger_makes_readers_list_anew(deployment: Deployment, folder: Place) -> None:
+    configure(deployment, folder)
+    deployment.sync()
+    with opened(folder) as bucket:
+        cursor = bucket.state().journal_seq
+        assert list(bucket.changes(0))
+    (gone,) = deployment.database.labelled(4)[-1:]
+    deployment.database.delete_tasks([gone])
+    deployment.command("sync", fault="after deletes")
+    for file in deployment.folder.glob(deployment.state.name + "*"):
+        file.unlink()
+    (deployment.target / "_syncd/writer.json").unlink()  # else the lease of the dead one would be waited for
+    deployment.sync()
+    with opened(folder) as bucket:
+        assert bucket.document(f"4/tasks/{gone}.json") is None
+        with pytest.raises(ListAnew, match=f"another ledger took over .* after line {cursor}"):
+            list(bucket.changes(cursor))
+        cursor = bucket.state().journal_seq
+        assert list(bucket.changes(cursor)) == []
+    deployment.database.annotate(1, "told again")
+    deployment.sync()
+    with opened(folder) as bucket:
+        assert [change.task for change in bucket.changes(cursor)] == [1]
+
+
 # --- freshness, on a folder ---------------------------------------------------------------------------------------
 
 

@@ -72,6 +72,25 @@ def test_the_unit_waits_longer_than_syncd_takes_to_end_and_starves_no_working_da
     assert float(unit["WatchdogSec"]) > 10
 
 
+PAGE = ROOT / "docs/deploying.md"
+
+
+def test_every_file_that_the_page_installs_is_there() -> None:
+    commands = "\n".join(re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL))
+    named = set(re.findall(r"deploy/(?!syncd)[\w/.-]+\w", commands))
+    named |= {f"deploy/systemd/{name}" for name in re.findall(r"\bsyncd@?\.(?:service|sysusers)\b", commands)}
+    assert len(named) > 5
+    assert {name for name in named if not (ROOT / name).exists()} == set()
+
+
+def test_the_configuration_that_the_page_writes_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (written,) = re.findall(r"cat > /etc/syncd/syncd.yaml <<'END'\n(.*?)END\n", PAGE.read_text(), re.DOTALL)
+    (tmp_path / "syncd.yaml").write_text(written)
+    (tmp_path / "secrets_token").write_text("s3cret")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert config.load(tmp_path / "syncd.yaml").secrets == ("s3cret",)
+
+
 # --- containers -------------------------------------------------------------------------------------------------------
 
 

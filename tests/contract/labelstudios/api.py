@@ -28,11 +28,12 @@ def on_the_shipped_database() -> Iterator[LabelStudio]:
 
 def opened(servers: Servers, folder: Path) -> Studio:
     studio = servers.of(on_the_shipped_database)
-    fresh = studio.database.with_name("fresh.sqlite3")
+    path = studio.database.path
+    fresh = path.with_name("fresh.sqlite3")
     fresh.write_bytes(gzip.decompress(SHIPPED.read_bytes()))
     _make_small(LabelStudioDatabase(fresh))
-    fresh.replace(studio.database)
-    return Studio(LabelStudioDatabase(studio.database), partial(_source, studio.url))
+    fresh.replace(path)
+    return Studio(LabelStudioDatabase(path), partial(_source, studio.url))
 
 
 def _make_small(database: LabelStudioDatabase) -> None:
