@@ -12,7 +12,6 @@ import orjson
 
 from syncd.errors import Unavailable
 from syncd.labelstudio.rest import Client, Refused
-from syncd.labelstudio.storages import STORAGE_TYPES, Storage, storage_of
 from syncd.model import Json, Project, TaskJson
 from syncd.sources._api_states import State, listed
 
@@ -71,13 +70,6 @@ class Listing:
             page_size=_PROJECTS,
             include=fields,
         )
-
-    def storages(self, project: int) -> list[Storage]:
-        """Where a project imports from."""
-        rows = self._client.get("/api/storages/", project=project)
-        kinds = {"localfiles": "local"}
-        found = ((kinds.get(row["type"], row["type"]), row) for row in rows)
-        return [storage_of(kind, {**row, "project_id": project}) for kind, row in found if kind in STORAGE_TYPES]
 
     # --- tasks ---------------------------------------------------------------------------------------------------
 
