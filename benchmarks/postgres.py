@@ -1,18 +1,22 @@
-"""PostgreSQL → a local folder: backfill, a pass with nothing to do, the looks of the daemon, and commit to signal.
+"""PostgreSQL → a local folder: backfill, a pass with nothing to do, the looks of the daemon, from commit to file, and idle.
 
-    python benchmarks/postgres.py [TASKS]      default 200,000
+    python benchmarks/postgres.py [TASKS]                default 200,000
+    python benchmarks/postgres.py [TASKS] --logical      commit to object by the log, at 200 changes a second
 
 The server is the tests' own (Debian's 15), with the boxes of the corpus cloned.
 """
 
+import json
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -20,31 +24,38 @@ import psutil
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the tests' servers are not installed
 
 from syncd.sources._postgres_database import Database
+from syncd.sources._postgres_publication import publication
 from syncd.sources._postgres_rows import PostgresRows, QuickLook
 from syncd.sources._postgres_versions import Versions
-from tests.contract.labelstudios.postgres15 import source
 from tests.labelstudio_postgres import LabelStudioPostgres
 from tests.servers.postgres import Postgres, postgres15
-from tests.watching import Remembered
 
 SYNCD = str(Path(sys.executable).parent / "syncd")
 
 
 def main() -> None:
-    tasks = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
+    logical = "--logical" in sys.argv
+    tasks = next((int(word) for word in sys.argv[1:] if word.isdigit()), 200_000)
     with postgres15() as server, tempfile.TemporaryDirectory(prefix="syncd-bench-", dir=".") as folder:
         database = grown(server, tasks)
         place = Path(folder).resolve()
         (place / "syncd.yaml").write_text(
-            f"source: {{type: postgres, dsn: '{database.dsn}'}}\n"
+            f"source: {{type: postgres, dsn: '{database.dsn}', capture: {'logical' if logical else 'poll'}}}\n"
             f"targets: [{{name: out, type: local, path: {place}/out}}]\n"
             f"state: {{path: {place}/syncd.db}}\nlog: {{level: warning}}\n"
         )
+        if logical:
+            publish(database)
+            commits(place, database, a_second=200, seconds=20)
+            idle(place, server)
+            return
         for what in ("backfill", "a pass with nothing to do"):
+            cpu_before = children_cpu()
             took = timed(lambda: subprocess.run([SYNCD, "sync", "-c", place / "syncd.yaml"], check=True))
-            print(f"{what:32} {tasks / took:10,.0f} tasks/s  ({took:.1f} s)")
+            own = children_cpu() - cpu_before
+            print(f"{what:32} {tasks / took:10,.0f} tasks/s  ({took:.1f} s, of which syncd on a core {own:.1f} s)")
         looks(database)
-        latencies(database, seconds=20)
+        followed(place, database, submissions=40)
         idle(place, server)
 
 
@@ -84,49 +95,101 @@ def looks(database: LabelStudioPostgres) -> None:
         )
 
 
-def latencies(database: LabelStudioPostgres, *, seconds: float) -> None:
-    """Commit to signal, at two submissions a second."""
-    with closing(source(database.dsn, id_sweep_seconds=5, poll_seconds=0.5)) as watched:
-        stop, memory, level = threading.Event(), Remembered(), threading.Event()
-        seen: dict[int, float] = {}
+def followed(place: Path, database: LabelStudioPostgres, *, submissions: int) -> None:
+    """Commit to file, polled, at two submissions a second."""
+    tasks = database.labelled(1)[:submissions]
+    started = datetime.now(UTC).isoformat()
+    with daemon(place):
+        while json.loads((place / "out/_syncd/state.json").read_bytes())["swept_through"] < started:
+            time.sleep(0.1)
+        took = sorted(shown(database, place / f"out/1/tasks/{task}.json", task) for task in tasks)
+    print(f"{'commit to file':32} p50 {statistics.median(took):.2f} s, worst {took[-1]:.2f} s")
 
-        def follow() -> None:
-            for batch in watched.watch(memory, None, stop):
-                memory.keep(batch.signals)
-                if level.is_set():
-                    seen.update({signal.task: time.monotonic() for signal in batch.signals})
-                elif batch.synced:
-                    level.set()
 
-        thread = threading.Thread(target=follow)
-        thread.start()
-        level.wait()
-        committed: dict[int, float] = {}
-        for task in database.labelled(1)[: int(seconds * 2)]:
-            database.annotate(task, "seen")
-            committed[task] = time.monotonic()
+def shown(database: LabelStudioPostgres, file: Path, task: int) -> float:
+    """Seconds from the commit of an annotation until the task's file is another one; half a second at least goes by."""
+    before = file.stat().st_ino
+    database.annotate(task, "seen")
+    committed = time.monotonic()
+    while file.stat().st_ino == before and time.monotonic() < committed + 30:
+        time.sleep(0.002)
+    took = time.monotonic() - committed
+    time.sleep(max(0.0, 0.5 - took))
+    return took
+
+
+def publish(database: LabelStudioPostgres) -> None:
+    """What `syncd slot create` prints, as whoever may run it."""
+    with closing(Database(database.dsn)) as opened:
+        database.run(publication(opened, "syncd").to_create)
+    database.run("ALTER ROLE syncd REPLICATION")
+
+
+def commits(place: Path, database: LabelStudioPostgres, *, a_second: int, seconds: int) -> None:
+    """Commit to object: how much later than its commit a file was written."""
+    subprocess.run([SYNCD, "sync", "-c", place / "syncd.yaml"], check=True, stdout=subprocess.DEVNULL)
+    committed: dict[int, float] = {}
+    with daemon(place):
+        while (
+            "logical"
+            not in subprocess.run(
+                [SYNCD, "status", "-c", place / "syncd.yaml"], capture_output=True, text=True, check=False
+            ).stdout
+        ):
             time.sleep(0.5)
-        time.sleep(1)
-        stop.set()
-        thread.join()
-    took = sorted(seen[task] - at for task, at in committed.items() if task in seen)
+        time.sleep(10)
+        tasks = database.ids(
+            "SELECT id FROM task WHERE project_id = 1 AND id IN (SELECT task_id FROM task_completion) ORDER BY random() LIMIT ?",
+            a_second * seconds,
+        )
+        began = time.monotonic()
+        with database.server.connect(database.name) as connection:
+            for number, task in enumerate(tasks):
+                time.sleep(max(0.0, began + number / a_second - time.monotonic()))
+                committed[task] = time.time()  # a moment early: the commit itself counts
+                with connection.transaction():
+                    connection.execute(
+                        "UPDATE task_completion SET lead_time = lead_time + 1 WHERE task_id = %s", [task]
+                    )
+                    connection.execute("UPDATE task SET updated_at = now() WHERE id = %s", [task])
+        rate = len(tasks) / (time.monotonic() - began)
+        files = {task: place / "out" / "1" / "tasks" / f"{task}.json" for task in committed}
+        deadline = time.monotonic() + 60
+        while late := [task for task, at in committed.items() if files[task].stat().st_mtime < at]:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.5)
+    took = sorted(files[task].stat().st_mtime - at for task, at in committed.items())
     print(
-        f"{'commit to signal':32} p50 {statistics.median(took):.2f} s, worst {took[-1]:.2f} s, {len(committed) - len(took)} lost"
+        f"{'commit to object':32} p50 {statistics.median(took):.2f} s, p99 {took[len(took) * 99 // 100]:.2f} s "
+        f"at {rate:.0f} changes/s, {len(late)} lost"
     )
+
+
+@contextmanager
+def daemon(place: Path) -> Iterator[psutil.Process]:
+    run = subprocess.Popen([SYNCD, "run", "-c", place / "syncd.yaml"])
+    try:
+        yield psutil.Process(run.pid)
+    finally:
+        run.terminate()
+        run.wait()
 
 
 def idle(place: Path, server: Postgres) -> None:
     """CPU of the database and of syncd while nothing is committed."""
-    daemon = subprocess.Popen([SYNCD, "run", "-c", place / "syncd.yaml"])
-    try:
+    with daemon(place) as process:
         time.sleep(15)
-        before = cpu(server), cpu_of(psutil.Process(daemon.pid))
+        before = cpu(server), cpu_of(process)
         time.sleep(20)
-        print(f"{'idle: database, syncd':32} {(cpu(server) - before[0]) / 20:.1%}, "
-              f"{(cpu_of(psutil.Process(daemon.pid)) - before[1]) / 20:.1%} of a core")  # fmt: skip
-    finally:
-        daemon.terminate()
-        daemon.wait()
+        now = cpu(server), cpu_of(process)
+    print(f"{'idle: database, syncd':32} {(now[0] - before[0]) / 20:.1%}, {(now[1] - before[1]) / 20:.1%} of a core")
+
+
+def children_cpu() -> float:
+    """Seconds of CPU of the commands that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def cpu(server: Postgres) -> float:

@@ -3,12 +3,15 @@
 import json
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 from syncd.errors import Misconfigured
 from syncd.labelstudio.storages import Storage, storages
 
 DATABASE = "label_studio.sqlite3"
+KEY = "LABEL_STUDIO_API_KEY"
+"""Where Label Studio's own client looks for a token."""
 
 
 def usual_places() -> Iterator[Path]:
@@ -29,10 +32,14 @@ def write_configuration(path: Path, origin: str | None, *, force: bool) -> Itera
     if database is not None:
         yield f"found the Label Studio database {database}"
         found = list(storages(database, "export"))
-        for storage in found:
-            yield f"took over the {storage.type} target storage {storage.title!r} of project {storage.project}"
-    elif origin is None:
+    elif origin is not None:
+        found = list(_over_rest(origin))
+        if KEY not in os.environ:
+            yield f"to take over the target storages set up there, set {KEY} to an access token, and use --force"
+    else:
         yield "no Label Studio database in its usual place; edit `source.path`"
+    for storage in found:
+        yield f"took over the {storage.type} target storage {storage.title!r} of project {storage.project}"
     path.write_text(_text(database, origin, found), "utf-8")
     yield f"wrote {path}"
     yield f"next: syncd check -c {path}, then syncd run -c {path}"
@@ -50,6 +57,22 @@ def _database(origin: str | None) -> Path | None:
             f"there is no Label Studio database at {found}; give the path of {DATABASE} or of its folder"
         )
     return found.absolute()
+
+
+def _over_rest(url: str) -> Iterator[Storage]:
+    """What the projects export to, when there is a token to ask with."""
+    if KEY not in os.environ:
+        return
+    from syncd.labelstudio.rest import Client
+    from syncd.labelstudio.rest_storages import storages_of
+
+    with closing(Client(url, os.environ[KEY])) as client:
+        page = 1
+        while page:
+            answer = client.get("/api/projects/", page=page, page_size=100, include="id")
+            for project in answer["results"]:
+                yield from storages_of(client, project["id"], "export")
+            page = page + 1 if answer["next"] else 0
 
 
 def _targets(found: list[Storage]) -> Iterator[str]:
@@ -88,9 +111,14 @@ _CREDENTIALS = {
 }
 
 
+def _token() -> str:
+    where = f"${{{KEY}}}" if KEY in os.environ else "{file: token.txt}"
+    return f"{where}     # an access token of a user who may change the projects"
+
+
 def _text(database: Path | None, origin: str | None, found: list[Storage]) -> str:
     source = (
-        f"  type: api\n  url: {origin}\n  token: {{file: token.txt}}      # a Label Studio access token"
+        f"  type: api\n  url: {origin.rstrip('/')}\n  token: {_token()}"
         if origin and database is None
         else f"  type: sqlite\n  path: {database or '/path/to/label_studio.sqlite3'}"
     )

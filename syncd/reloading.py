@@ -15,16 +15,13 @@ import structlog
 from syncd import logs, sources, targets
 from syncd.assembly import Assembly, instance_of, lane_of
 from syncd.claims import iso
-from syncd.config import Config, TargetPart, load
+from syncd.config import Config, Root, TargetPart, load
 from syncd.errors import SyncdError
 from syncd.logs import Masked
 from syncd.running import Threads
 from syncd.sources import Source
 
 log = structlog.get_logger()
-
-AT_NEXT_START = ("state", "http")
-"""Sections that are opened once; the rest is followed at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +35,7 @@ class Changes:
     source: bool
     """Whether another source, or other settings of it, are to be followed: then every lane starts again."""
     at_next_start: Sequence[str]
-    """Sections that changed and cannot be followed now."""
+    """Keys that changed and are opened only once."""
 
     def as_json(self) -> dict[str, object]:
         return asdict(self)
@@ -119,14 +116,19 @@ def changes_of(old: Config, new: Config) -> Changes:
         changed=changed,
         unchanged=[name for name in stays if name not in changed],
         source=source,
-        at_next_start=[name for name in AT_NEXT_START if getattr(old.root, name) != getattr(new.root, name)],
+        at_next_start=[name for name, value in _opened_once(old.root).items() if value != _opened_once(new.root)[name]],
     )
 
 
 def in_force(old: Config, new: Config) -> Config:
     """The new one, but for what waits for the next start."""
-    waiting = {name: getattr(old.root, name) for name in AT_NEXT_START}
+    http = new.root.http and old.root.http and new.root.http.model_copy(update={"listen": old.root.http.listen})
+    waiting = {"state": old.root.state, "http": http or old.root.http}
     return replace(new, root=new.root.model_copy(update=waiting))
+
+
+def _opened_once(root: Root) -> dict[str, object]:
+    return {"state": root.state, "http.listen": root.http and root.http.listen}
 
 
 def source_of(assembly: Assembly, new: Config, changes: Changes) -> Source | None:

@@ -19,7 +19,7 @@ def lines_of(name: str, target: dict[str, Any]) -> Iterator[str]:
     asked, month = target["requests"], target["month"]
     classes = f"{asked['writes']:,} writes, {asked['reads']:,} reads and {asked['deletes']:,} deletes"
     yield f"{name}: a pass asks for {classes}{_dollars(asked['usd'])}"
-    changes = f"with {month['changes']:,} changes, as of late" if month["changes"] else "without any change"
+    changes = f"with {month['changes']:,} changes (as of late)" if month["changes"] else "without any change"
     yield f"{name}: a month of the daemon {changes} asks for {month['writes']:,} writes{_dollars(month['usd'])}"
     if target["kept"]:
         yield f"{name}: warning: {target['kept']['warning']}"

@@ -74,7 +74,7 @@ def reload_configuration(config: ConfigFile = None, as_json: AsJson = False) -> 
         say_json(changes)
         return
     told = [f"{what} {', '.join(changes[what])}" for what in ("added", "removed", "changed") if changes[what]]
-    say("; ".join(["source changed"] * changes["source"] + told) or "nothing has changed")
+    say("; ".join(["source changed"] * changes["source"] + told) or "no target and no source has changed")
     if changes["at_next_start"]:
         say(f"  {', '.join(changes['at_next_start'])}: takes effect at the next start")
 

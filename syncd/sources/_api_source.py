@@ -13,6 +13,7 @@ from threading import Event
 import structlog
 
 from syncd.labelstudio.rest import Client
+from syncd.labelstudio.rest_storages import storages_of
 from syncd.labelstudio.storages import Storage
 from syncd.model import DocumentShape, Project
 from syncd.sources import Gone, Memory, Read, Signals, chosen
@@ -87,7 +88,7 @@ class ApiSource:
             yield task
 
     def storages(self) -> Sequence[Storage]:
-        return [storage for project in self.projects() for storage in self._listing.storages(project.id)]
+        return [s for project in self.projects() for s in storages_of(self._client, project.id, "import")]
 
     def check(self) -> Iterable[Finding]:
         release = self.release()

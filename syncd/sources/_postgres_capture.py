@@ -47,6 +47,7 @@ class LogicalCapture:
             following = FollowingLog(self._care, self._database, self._rows, self._memory, start)
             began = time.monotonic()
             try:
+                yield Signals(projects=self._rows.projects())  # before any of their tasks
                 while not (stop.is_set() or following.over):
                     yield from following.look()
                     stop.wait(following.rest())

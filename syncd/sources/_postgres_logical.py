@@ -29,8 +29,8 @@ CLAIM_SECONDS = 0.2
 TICK = 0.03
 """Seconds between two looks at how far the log is; microseconds of the server's time each."""
 
-SHARE = 4
-"""A look is followed by a rest of so many times what it took, at most."""
+RESTS = 2
+"""The server rests so many times as long as it decoded: a third of a core at most."""
 
 BASIS_SECONDS = 1.0
 """How often to look at what every document draws from, while there are commits."""
@@ -73,27 +73,26 @@ class FollowingLog:
         self._sweep: Iterator[Signals] | None = None
         self._proven = self._basis_for = ""
         self._basis_at = self._advanced_at = self._claimed_at = self._told_at = self._stored_at = 0.0
-        self._took = 0.0
+        self._decoding = 0.0
 
     def rest(self) -> float:
         """Seconds until the next look."""
-        return 0.0 if self._sweep or self._unsure else max(TICK, SHARE * self._took)
+        return 0.0 if self._sweep or self._unsure else max(TICK, RESTS * self._decoding)
 
     def look(self) -> Iterator[Signals]:
         """What was committed since the last look, and what that proves."""
-        began, now = time.monotonic(), datetime.now(UTC)
+        now = datetime.now(UTC)
         state = self._care.slot.state()
         if state.run != self._start.run:
             self.over = True
             return
         self._care.bounded(state)
-        if self._mark is None and began - self._claimed_at >= CLAIM_SECONDS:
+        if self._mark is None and time.monotonic() - self._claimed_at >= CLAIM_SECONDS:
             # What readers leave in the log (pruned pages) may stay unflushed for seconds; it is no commit.
             quiet = state.snapshot == self._proven
             self._mark = Mark(now, state.snapshot, self._at if quiet else state.inserted)
         if state.flushed > self._at:
             yield from self._read_on(state)
-        self._took = time.monotonic() - began
         yield from self._sweep_on()
         yield from self._prove(state)
         self._move_on(state)
@@ -102,7 +101,9 @@ class FollowingLog:
     # --- the log -------------------------------------------------------------------------------------------------
 
     def _read_on(self, state: LogState) -> Iterator[Signals]:
+        began = time.monotonic()
         found, whole = self._care.slot.peek(self._at, self._places)
+        self._decoding = time.monotonic() - began
         seen = self._seen(found)
         rows = [row for transaction in seen for row in transaction.touched]
         touched = concerned(rows, self._memory)
@@ -175,9 +176,8 @@ class FollowingLog:
     def _everything(self) -> Iterator[Signals]:
         yield Signals(urgency="backfill", projects=self._rows.projects())
         for first, last in self._rows.spans(self._memory, BATCH):
-            owners, moved = owners_between(
-                self._database, self._memory, first, last
-            )  # before the tasks: what moves in between is in the log
+            # Owners first: what moves before the tasks are compared is in the log.
+            owners, moved = owners_between(self._database, self._memory, first, last)
             signals = self._rows.compare(first, last, self._memory) + self._rows.compare_tasks(moved, self._memory)
             yield Signals(signals, urgency="backfill", owners=owners)
 

@@ -80,7 +80,8 @@ class SlotCare:
         gap = gap or _differs(before, now, state)
         if before is not None and not gap:
             return Start(before, state.run, places, "")
-        log.warning("the log may not show everything, comparing all tasks", source=self._database.where, reason=gap)
+        say = log.info if before is None else log.warning
+        say("the log may not show everything, comparing all tasks", source=self._database.where, reason=gap)
         return Start(now, state.run, places, gap)
 
     def places(self) -> frozenset[Place]:

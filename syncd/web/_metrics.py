@@ -139,6 +139,9 @@ class Metrics(Collector):
     def _of_source(self) -> Iterator[Metric]:
         error = self._status["source"]["error"]
         yield GaugeMetricFamily("syncd_source_up", "1 while the source can be read", value=error is None)
+        kept = self._status["source"]["story"].get("retained_bytes", 0)
+        said = "Bytes of write-ahead log that PostgreSQL keeps for syncd's slot; 0 without one"
+        yield GaugeMetricFamily("syncd_slot_retained_bytes", said, value=kept)
         horizon = iso(self._running.assembly.ledger.claims(ALL)[0])
         if horizon is not None:
             said = "The moment up to which the source's changes are known here, whether written yet or not"

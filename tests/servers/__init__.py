@@ -4,6 +4,7 @@ One small file per server: a context manager that yields what a client needs to 
 is an error, never a skip.
 """
 
+import fcntl
 import os
 import shutil
 import socket
@@ -18,6 +19,7 @@ from typing import Any, TypeVar
 Server = TypeVar("Server")
 
 START_SECONDS = 30.0
+CACHE = Path(__file__).parents[2] / ".cache"
 
 
 class Servers:
@@ -44,6 +46,15 @@ def program(name: str) -> str:
     found = str(own) if own.exists() else shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     assert found, f"{name} is not installed: the tests need it (see .ci/run, and pyproject.toml, dependency group dev)"
     return found
+
+
+@contextmanager
+def alone(what: str) -> Iterator[None]:
+    """Only one process at a time is in the block: whatever is made in `.cache/` for all of them is made once."""
+    CACHE.mkdir(exist_ok=True)
+    with (CACHE / f"{what}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def free_port(*, beside: int = 0) -> int:

@@ -12,14 +12,14 @@ from pathlib import Path
 
 from azure.storage.blob import ContainerClient
 
-from tests.servers import free_port, program, running
+from tests.servers import CACHE, alone, free_port, program, running
 
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """Azurite's own account and key, the same everywhere and no secret."""
 
 VERSION = "3.35.0"
-_HOME = Path(__file__).parents[2] / ".cache" / "azurite"
+_HOME = CACHE / "azurite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,10 @@ def azurite(certificate: Path | None = None) -> Iterator[Azurite]:
     With a certificate, its key in the same PEM file, it speaks TLS and also takes tokens of Entra ID.
     """
     blob_server = _HOME / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
-    if not blob_server.exists():
-        install = ["install", "--no-audit", "--no-fund", "--prefix", str(_HOME), f"azurite@{VERSION}"]
-        subprocess.run([program("npm"), *install], check=True)
+    with alone("azurite"):
+        if not blob_server.exists():
+            install = ["install", "--no-audit", "--no-fund", "--prefix", str(_HOME), f"azurite@{VERSION}"]
+            subprocess.run([program("npm"), *install], check=True)
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         command = [

@@ -23,13 +23,13 @@ from typing import Any
 
 from tests.labelstudio_database import LabelStudioDatabase
 from tests.labelstudio_postgres import LabelStudioPostgres
-from tests.servers import free_port
+from tests.servers import CACHE, alone, free_port
 from tests.servers.postgres import postgres18
 
 VERSION = "1.23.2"
 USER = "ann@example.com"
 _TOKEN = "5fb1d0" * 6 + "beef"
-_HOME = Path(__file__).parents[2] / ".cache" / "label-studio"
+_HOME = CACHE / "label-studio"
 _EMPTY = _HOME / f"empty-{VERSION}.sqlite3"
 """Made last: where it is, the environment is whole."""
 _DATABASE = "label_studio.sqlite3"
@@ -191,8 +191,12 @@ def _settings(home: Path) -> dict[str, str]:
 
 def _install() -> None:
     """Make the environment, and an empty database: migrating one takes half a minute of CPU at every start."""
-    if _EMPTY.exists():
-        return
+    with alone("label-studio"):
+        if not _EMPTY.exists():
+            _install_now()
+
+
+def _install_now() -> None:
     subprocess.run([sys.executable, "-m", "venv", str(_HOME)], check=True)
     pip = [str(_HOME / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, f"label-studio=={VERSION}"], check=True)

@@ -185,7 +185,6 @@ def test_a_plan_counts_requests_and_names_held_deletions(
     deployment.database.delete_tasks(deployment.database.labelled(4)[-90:])
     deployment.command("sync")
 
-    assert plan(deployment)["held_deletes"] == 90
     told = deployment.command("plan").stdout
     assert "out: 90 deletions held by the brake; to let them pass: syncd resume out --allow-deletes" in told
     assert "out: a month of the daemon without any change asks for 777,600 writes: about $3.89" in told

@@ -13,6 +13,7 @@ from tests.deployment import Deployment, digests, eventually, folded, journal_li
 from tests.labelstudio_database import unpack
 from tests.servers import Servers
 from tests.servers.seaweedfs import BUCKET, client, seaweedfs
+from tests.system.asking import ask, with_http
 from tests.system.following import goes_on
 
 
@@ -140,7 +141,7 @@ def test_a_wrong_file_changes_nothing_and_is_told_in_log_and_status(deployment: 
     (deployment.folder / "syncd.yaml").write_text(good)
     assert "claim_seconds" in deployment.status()["configuration"]["error"]
     assert "syncd reload" in deployment.command("status").stdout
-    assert deployment.command("reload").stdout == "nothing has changed\n"
+    assert deployment.command("reload").stdout == "no target and no source has changed\n"
     assert deployment.status()["configuration"]["error"] is None
     deployment.stop(daemon)
 
@@ -151,7 +152,7 @@ def test_other_settings_of_the_source_are_followed(deployment: Deployment) -> No
     deployment.configure(source={"projects": [1]}, target={"max_delete_ratio": 0}, http={"listen": "127.0.0.1:0"})
     done = deployment.command("reload")
     assert "source changed; changed out" in done.stdout
-    assert "http: takes effect at the next start" in done.stdout
+    assert "http.listen: takes effect at the next start" in done.stdout
     deployment.wait_until_true()
     assert {key.partition("/")[0] for key in deployment.tasks()} == {"1"}
     deployment.configure()
@@ -176,3 +177,15 @@ def test_another_label_studio_is_not_reloaded(deployment: Deployment) -> None:
 def test_without_a_daemon_there_is_nothing_to_reload(deployment: Deployment) -> None:
     done = deployment.command("reload")
     assert (done.returncode, "no daemon runs" in done.stderr) == (2, True)
+
+
+def test_a_new_token_counts_at_once(deployment: Deployment) -> None:
+    def answer(token: str) -> int:
+        return ask(deployment, "/api/status", headers={"Authorization": f"Token {token}"}).status_code
+
+    with_http(deployment, token="old")
+    deployment.start()
+    assert (answer("old"), answer("new")) == (200, 401)
+    with_http(deployment, token="new")
+    deployment.command("reload")
+    assert (answer("old"), answer("new")) == (401, 200)

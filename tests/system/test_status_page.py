@@ -119,6 +119,13 @@ def test_what_changes_is_seen_without_a_reload_and_the_reader_keeps_the_place(
         assert page.evaluate("window.sameDocument")
 
 
+def test_a_download_is_what_the_mirror_holds(scene: Deployment, browser: Browser) -> None:
+    with visiting(browser, address(scene)) as visit, visit.page.expect_download() as begun:
+        visit.page.locator("#get-1-coco").click()
+        downloaded = begun.value.path().read_bytes()
+    assert downloaded == (scene.target / "1/coco/result.json").read_bytes()
+
+
 def test_without_javascript_it_shows_the_same_and_tries_again(scene: Deployment, browser: Browser) -> None:
     with visiting(browser, address(scene), javascript=False) as visit:
         expect(visit.page.get_by_role("article")).to_have_count(3)
