@@ -1,4 +1,4 @@
-"""PostgreSQL → a local folder: backfill, a pass with nothing to do, the looks of the daemon, and commit to signal.
+"""PostgreSQL → a local folder: backfill, a pass with nothing to do, the looks of the daemon, from commit to file, and idle.
 
     python benchmarks/postgres.py [TASKS]                default 200,000
     python benchmarks/postgres.py [TASKS] --logical      commit to object by the log, at 200 changes a second
@@ -6,14 +6,17 @@
 The server is the tests' own (Debian's 15), with the boxes of the corpus cloned.
 """
 
+import json
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -24,10 +27,8 @@ from syncd.sources._postgres_database import Database
 from syncd.sources._postgres_publication import publication
 from syncd.sources._postgres_rows import PostgresRows, QuickLook
 from syncd.sources._postgres_versions import Versions
-from tests.contract.labelstudios.postgres15 import source
 from tests.labelstudio_postgres import LabelStudioPostgres
 from tests.servers.postgres import Postgres, postgres15
-from tests.watching import Remembered
 
 SYNCD = str(Path(sys.executable).parent / "syncd")
 
@@ -49,10 +50,12 @@ def main() -> None:
             idle(place, server)
             return
         for what in ("backfill", "a pass with nothing to do"):
+            cpu_before = children_cpu()
             took = timed(lambda: subprocess.run([SYNCD, "sync", "-c", place / "syncd.yaml"], check=True))
-            print(f"{what:32} {tasks / took:10,.0f} tasks/s  ({took:.1f} s)")
+            own = children_cpu() - cpu_before
+            print(f"{what:32} {tasks / took:10,.0f} tasks/s  ({took:.1f} s, of which syncd on a core {own:.1f} s)")
         looks(database)
-        latencies(database, seconds=20)
+        followed(place, database, submissions=40)
         idle(place, server)
 
 
@@ -92,35 +95,27 @@ def looks(database: LabelStudioPostgres) -> None:
         )
 
 
-def latencies(database: LabelStudioPostgres, *, seconds: float) -> None:
-    """Commit to signal, at two submissions a second."""
-    with closing(source(database.dsn, id_sweep_seconds=5, poll_seconds=0.5)) as watched:
-        stop, memory, level = threading.Event(), Remembered(), threading.Event()
-        seen: dict[int, float] = {}
+def followed(place: Path, database: LabelStudioPostgres, *, submissions: int) -> None:
+    """Commit to file, polled, at two submissions a second."""
+    tasks = database.labelled(1)[:submissions]
+    started = datetime.now(UTC).isoformat()
+    with daemon(place):
+        while json.loads((place / "out/_syncd/state.json").read_bytes())["swept_through"] < started:
+            time.sleep(0.1)
+        took = sorted(shown(database, place / f"out/1/tasks/{task}.json", task) for task in tasks)
+    print(f"{'commit to file':32} p50 {statistics.median(took):.2f} s, worst {took[-1]:.2f} s")
 
-        def follow() -> None:
-            for batch in watched.watch(memory, None, stop):
-                memory.keep(batch.signals)
-                if level.is_set():
-                    seen.update({signal.task: time.monotonic() for signal in batch.signals})
-                elif batch.synced:
-                    level.set()
 
-        thread = threading.Thread(target=follow)
-        thread.start()
-        level.wait()
-        committed: dict[int, float] = {}
-        for task in database.labelled(1)[: int(seconds * 2)]:
-            database.annotate(task, "seen")
-            committed[task] = time.monotonic()
-            time.sleep(0.5)
-        time.sleep(1)
-        stop.set()
-        thread.join()
-    took = sorted(seen[task] - at for task, at in committed.items() if task in seen)
-    print(
-        f"{'commit to signal':32} p50 {statistics.median(took):.2f} s, worst {took[-1]:.2f} s, {len(committed) - len(took)} lost"
-    )
+def shown(database: LabelStudioPostgres, file: Path, task: int) -> float:
+    """Seconds from the commit of an annotation until the task's file is another one; half a second at least goes by."""
+    before = file.stat().st_ino
+    database.annotate(task, "seen")
+    committed = time.monotonic()
+    while file.stat().st_ino == before and time.monotonic() < committed + 30:
+        time.sleep(0.002)
+    took = time.monotonic() - committed
+    time.sleep(max(0.0, 0.5 - took))
+    return took
 
 
 def publish(database: LabelStudioPostgres) -> None:
@@ -133,9 +128,8 @@ def publish(database: LabelStudioPostgres) -> None:
 def commits(place: Path, database: LabelStudioPostgres, *, a_second: int, seconds: int) -> None:
     """Commit to object: how much later than its commit a file was written."""
     subprocess.run([SYNCD, "sync", "-c", place / "syncd.yaml"], check=True, stdout=subprocess.DEVNULL)
-    daemon = subprocess.Popen([SYNCD, "run", "-c", place / "syncd.yaml"])
     committed: dict[int, float] = {}
-    try:
+    with daemon(place):
         while (
             "logical"
             not in subprocess.run(
@@ -165,9 +159,6 @@ def commits(place: Path, database: LabelStudioPostgres, *, a_second: int, second
             if time.monotonic() > deadline:
                 break
             time.sleep(0.5)
-    finally:
-        daemon.terminate()
-        daemon.wait()
     took = sorted(files[task].stat().st_mtime - at for task, at in committed.items())
     print(
         f"{'commit to object':32} p50 {statistics.median(took):.2f} s, p99 {took[len(took) * 99 // 100]:.2f} s "
@@ -175,18 +166,30 @@ def commits(place: Path, database: LabelStudioPostgres, *, a_second: int, second
     )
 
 
+@contextmanager
+def daemon(place: Path) -> Iterator[psutil.Process]:
+    run = subprocess.Popen([SYNCD, "run", "-c", place / "syncd.yaml"])
+    try:
+        yield psutil.Process(run.pid)
+    finally:
+        run.terminate()
+        run.wait()
+
+
 def idle(place: Path, server: Postgres) -> None:
     """CPU of the database and of syncd while nothing is committed."""
-    daemon = subprocess.Popen([SYNCD, "run", "-c", place / "syncd.yaml"])
-    try:
+    with daemon(place) as process:
         time.sleep(15)
-        before = cpu(server), cpu_of(psutil.Process(daemon.pid))
+        before = cpu(server), cpu_of(process)
         time.sleep(20)
-        print(f"{'idle: database, syncd':32} {(cpu(server) - before[0]) / 20:.1%}, "
-              f"{(cpu_of(psutil.Process(daemon.pid)) - before[1]) / 20:.1%} of a core")  # fmt: skip
-    finally:
-        daemon.terminate()
-        daemon.wait()
+        now = cpu(server), cpu_of(process)
+    print(f"{'idle: database, syncd':32} {(now[0] - before[0]) / 20:.1%}, {(now[1] - before[1]) / 20:.1%} of a core")
+
+
+def children_cpu() -> float:
+    """Seconds of CPU of the commands that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def cpu(server: Postgres) -> float:

@@ -23,7 +23,7 @@ from syncd.errors import SyncdError
 from syncd.faults import fault_point
 from syncd.health import Health, hung_loops, trouble_of, waiting_for
 from syncd.onepass import left_over, numbers_of
-from syncd.pulse import Pulse
+from syncd.pulse import Heeded, Pulse
 from syncd.rates import SAMPLE_SECONDS
 from syncd.reloading import Changes, Configuration
 from syncd.running import Threads
@@ -46,12 +46,12 @@ class Daemon:
         self._stop = threading.Event()
         self._called = threading.Event()
         """Set by signals: to end, or to follow a changed configuration."""
-        self._sweep_again = threading.Event()
+        self._pulse = Pulse()
+        self._sweep_again = Heeded(self._pulse)
         self._threads = Threads(assembly, self._follow_source, self._sweep_again.set)
         self.configuration = Configuration(assembly, self._threads)
         self._source_error: str | None = None
         self._source_read = False
-        self._pulse = Pulse()
         self._died: str | None = None
         self._supervisor = Supervisor()
 

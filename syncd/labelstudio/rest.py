@@ -28,7 +28,13 @@ LONGEST_PAUSE = 60.0
 _READ_SECONDS = 120.0
 _TURNED_AWAY = frozenset({429, 503})
 """Nothing was done: any request may be sent again."""
-_BROKEN = frozenset({500, 502, 504, 520, 522, 524})
+_CUT_OFF = frozenset({502, 504, 520, 522, 524})
+"""Something between us and Label Studio gave up."""
+
+
+# An export that fails leaves the thread that served it with a database connection that is of no more use (ExportMixin's
+# transaction stays open): nothing else should go there.
+_ONCE = {"POST": {"Connection": "close"}}
 
 
 class Refused(Unavailable):
@@ -109,12 +115,13 @@ class Client:
         is_repeatable = method != "POST"
         pause, is_renewed = 0.5, False
         for left in reversed(range(TRIES)):
+            is_last = not left or self._closed.is_set()
             request = self._http.build_request(
                 method,
                 self.url + path,
                 params=query or None,
                 json=body,
-                headers={"Authorization": self._credential.header()},
+                headers={"Authorization": self._credential.header(), **_ONCE.get(method, {})},
                 timeout=httpx.Timeout(read_seconds, connect=10),
             )
             try:
@@ -127,7 +134,7 @@ class Client:
                 response.close()
             except (httpx.HTTPError, RuntimeError) as error:
                 is_unsent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
-                if self._closed.is_set() or not left or not (is_repeatable or is_unsent):
+                if is_last or not (is_repeatable or is_unsent):
                     raise self._unreachable(error, is_unsent) from error
                 wait = pause
             else:
@@ -135,8 +142,9 @@ class Client:
                 if status == 401 and not is_renewed and self._credential.renew(request.headers["Authorization"]):
                     is_renewed = True
                     continue
-                may_repeat = status in _TURNED_AWAY or (is_repeatable and status in _BROKEN)
-                if not left or not may_repeat or self._closed.is_set():
+                # A fault of Label Studio's own may have been a task deleted midway; it mostly stays.
+                may_pass = status in _CUT_OFF or (status == 500 and left == TRIES - 1)
+                if is_last or not (status in _TURNED_AWAY or (is_repeatable and may_pass)):
                     raise self._explained(method, path, status, said, response)
                 wait = _retry_after(response) or pause
                 log.info("label studio asks to wait", url=self.url + path, status=status, seconds=round(wait, 1))

@@ -4,7 +4,7 @@ Looks come first: a sweep goes on a page at a time between them.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from threading import Event
 
@@ -15,7 +15,7 @@ from syncd.sources import Memory, ProjectChoice, Signal, Signals, chosen
 from syncd.sources._api_hints import Hints
 from syncd.sources._api_listing import NOTHING, Listing, Numbers
 from syncd.sources._api_looks import Looks
-from syncd.sources._api_sweep import Sweep
+from syncd.sources._api_sweep import PartlyUnreadable, Sweep
 
 log = structlog.get_logger()
 
@@ -46,9 +46,7 @@ class Following:
         mine = chosen(self._choice, there)
         yield Signals(urgency="backfill", projects=mine)
         if self._memory.last_task() == 0:
-            signals = self._sweep.load(
-                [p.id for p, n in there.items() if p in mine and n.tasks], self._memory, self._stop
-            )
+            signals = self._load([project for project in mine if there[project].tasks])
         else:
             signals = self._every_project(there, mine)
         while not self._stop.is_set() and (batch := next(signals, None)) is not None:
@@ -62,7 +60,7 @@ class Following:
         """Everything once, then changes as they come. Ends when `unchanged`, asked before each sweep, says no."""
         self._looks.begin(self._listing.projects())
         swept_at = time.monotonic()
-        yield from self.everything()
+        yield from self._as_far_as_possible()
         look_at, turn, worked = 0.0, swept_at + sweep_seconds, 0.0
         under_way: Iterator[Signals] | None = None
         while not self._stop.is_set():
@@ -74,7 +72,7 @@ class Following:
                 if under_way is None:
                     if not unchanged():
                         return
-                    under_way, swept_at, worked = self.everything(), began, 0.0
+                    under_way, swept_at, worked = self._as_far_as_possible(), began, 0.0
                 batch = next(under_way, None)
                 worked += time.monotonic() - began
                 turn = time.monotonic() + (_REST * (time.monotonic() - began) if worked > _LONG_SECONDS else 0)
@@ -85,7 +83,22 @@ class Following:
             else:
                 self._hints.wait(min(look_at, turn) - began, self._stop)
 
+    def _as_far_as_possible(self) -> Iterator[Signals]:
+        """Everything; where projects cannot be read, the others, and no claim."""
+        try:
+            yield from self.everything()
+        except PartlyUnreadable as error:
+            log.warning("nothing is claimed", reason=str(error))
+
     # --- inside --------------------------------------------------------------------------------------------------
+
+    def _load(self, projects: Sequence[Project]) -> Iterator[list[Signal]]:
+        yield from self._sweep.load([project.id for project in projects], self._memory, self._stop)
+        for project in list(
+            self._sweep.failed
+        ):  # one row may be at fault: listed, the others are found, and read by themselves
+            del self._sweep.failed[project]
+            yield from self._sweep.project(project, self._memory)
 
     def _every_project(self, there: Mapping[Project, Numbers], mine: list[Project]) -> Iterator[list[Signal]]:
         self._sweep.failed.clear()

@@ -12,7 +12,7 @@ from syncd.sources import Gone, Read
 from syncd.sources._api_listing import Listing
 from syncd.sources._api_places import Places
 from syncd.sources._api_shelf import Kept, Shelf
-from syncd.sources._api_snapshots import Snapshots, Wanted
+from syncd.sources._api_snapshots import Snapshots, Unexportable, Wanted
 from syncd.sources._api_states import exported
 
 CHUNK = 500
@@ -48,6 +48,7 @@ class Reader:
                 yield from self._exported(project, of_it[at : at + CHUNK], shape)
 
     def _exported(self, project: int, tasks: Sequence[int], shape: DocumentShape) -> Iterator[Read]:
+        """Where Label Studio fails to export them all, by halves: one bad row costs nobody else anything."""
         missing = set(tasks)
         try:
             for _ in range(2):  # a task that was being finished between the two snapshots is in neither
@@ -56,6 +57,14 @@ class Reader:
             if refused.status != 404:
                 raise
             yield from (Gone(task, sure=False) for task in missing)  # the whole project is out of sight now
+        except Unexportable as error:
+            if len(missing) == 1:
+                [task] = missing
+                yield TaskRejected(f"task {task}: {error}", task=task)
+                return
+            left = sorted(missing)
+            for part in (left[: len(left) // 2], left[len(left) // 2 :]):
+                yield from self._exported(project, part, shape)
         else:
             yield from (Gone(task) for task in missing)
 
@@ -78,7 +87,7 @@ def keep(task: TaskJson, *, finished: bool, token: bytes) -> Kept:
 def _document(task: TaskJson, shape: DocumentShape, *, finished: bool) -> TaskDocument | TaskRejected:
     try:
         body = document_of_export(task, shape, finished=finished)
-        token = exported(task, finished=finished).token
+        token = exported(task, finished=finished).token or b""
         return TaskDocument(task["id"], task["project"], body, newest_time(task, shape), token)
     except (KeyError, TypeError, AttributeError) as error:
         return TaskRejected(

@@ -58,7 +58,7 @@ class Shelf:
                 self._changed.notify_all()
             return kept
 
-    def outdate(self, task: int, token: bytes) -> None:
+    def outdate(self, task: int, token: bytes | None) -> None:
         """Its newest state has this token: what stands here in another one goes."""
         with self._changed:
             kept = self._kept.get(task)

@@ -13,10 +13,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http.client import INTERNAL_SERVER_ERROR
 from itertools import islice
 
 from syncd.errors import Unavailable
-from syncd.labelstudio.rest import Broken, Client
+from syncd.labelstudio.rest import Broken, Client, Refused
 from syncd.model import Json, TaskJson
 from syncd.sources._json_stream import CutShort, elements
 
@@ -24,6 +25,7 @@ MARK = "syncd is reading"
 """How titles of our snapshots and tabs begin."""
 _CREATE_SECONDS = 3600.0
 """Without Redis Label Studio makes the snapshot before it answers."""
+_LOOK_SECONDS = 5.0
 _DOWNLOADS = 4
 _LEFT_BEHIND = timedelta(hours=2)
 _IN_FULL = {"only_id": False}
@@ -59,12 +61,15 @@ class Snapshots:
         self._client = client
 
     def tasks(
-        self, wanted: Iterable[Wanted], failed: Callable[[Wanted, Unexportable], None] | None = None
+        self,
+        wanted: Iterable[Wanted],
+        failed: Callable[[Wanted, Unexportable], None] | None = None,
+        looked: Callable[[], object] = lambda: None,
     ) -> Iterator[tuple[Wanted, TaskJson]]:
         """Every task of these, streamed. The next snapshot is made while one is downloaded.
 
         One that Label Studio cannot make is told to `failed`, else raised. A task that is being finished meanwhile may come
-        twice, or not at all.
+        twice, or not at all. Making one of a million tasks takes long: `looked` is called while it is waited for.
         """
         with ThreadPoolExecutor(1, thread_name_prefix="snapshot") as pool:
             queue, making = iter(wanted), deque[Making]()
@@ -72,7 +77,8 @@ class Snapshots:
                 self._begin(pool, queue, making)
                 while making:
                     one, made = making[0]
-                    futures.wait((made,))
+                    while not futures.wait((made,), timeout=_LOOK_SECONDS).done:
+                        looked()
                     self._begin(pool, queue, making)
                     try:
                         yield from ((one, task) for task in self._download(one, made.result()))
@@ -124,11 +130,15 @@ class Snapshots:
         exports = f"/api/projects/{wanted.project}/exports/"
         try:
             made = self._client.post(exports, asked, read_seconds=_CREATE_SECONDS)
-        except Broken:
-            # A proxy on the way gave up; Label Studio itself may well be at it.
+        except (Broken, Refused) as error:
+            if isinstance(error, Refused) and error.status != INTERNAL_SERVER_ERROR:
+                raise
+            # A proxy on the way gave up, and Label Studio may well be at it; or it fell over, and left what it began.
             made = next((s for s in self._client.get(exports) if s["title"] == title), None)
             if made is None:
                 raise
+            if isinstance(error, Refused):
+                made["status"] = "failed"
         pause = 0.1
         while made["status"] in ("created", "in_progress"):
             self._client.wait(pause)

@@ -29,7 +29,8 @@ class State:
 
     task: int
     project: int
-    token: bytes
+    token: bytes | None
+    """None: Label Studio does not show enough of it."""
     updated_at: str
 
 

@@ -16,8 +16,13 @@ from syncd.sources._api_states import State, exported
 from syncd.sources._task_ids import TaskIds
 
 BATCH = 256
+_UNKNOWN = b"not signalled yet"
 _SPAN = 1 << 14
 """Ids of the memory looked at at once."""
+
+
+class PartlyUnreadable(Unavailable):
+    """Some projects could not be looked at; the others were."""
 
 
 class Sweep:
@@ -67,23 +72,27 @@ class Sweep:
 
     def differing(self, states: Sequence[State], memory: Memory) -> list[Signal]:
         """Signals for those whose token is not the remembered one."""
-        changed = [s for s in states if memory.tokens(s.task, s.task).get(s.task) != s.token]
+        changed = [s for s in states if memory.tokens(s.task, s.task).get(s.task, _UNKNOWN) != s.token]
         for state in changed:
             self._places.note(state.task, state.project)
             self._shelf.outdate(state.task, state.token)
         return [Signal(state.task, state.project, state.token) for state in changed]
 
     def report(self) -> None:
-        """Raises Unavailable when a project could not be looked at: nothing is proven then."""
+        """Raises PartlyUnreadable when a project could not be looked at: nothing is proven then."""
         for project, reason in self.failed.items():
-            raise Unavailable(f"project {project} could not be read, the others were: {reason}") from reason
+            raise PartlyUnreadable(f"project {project} could not be read, the others were: {reason}") from reason
 
     def _loaded(self, wanted: Sequence[Wanted], stop: Event) -> Iterator[State]:
-        for one, task in self._snapshots.tasks(wanted, self._failed):
+        for one, task in self._snapshots.tasks(wanted, self._failed, stop.is_set):
             if stop.is_set():
                 return
-            state = exported(task, finished=one.finished)
-            self._shelf.put(state.task, keep(task, finished=one.finished, token=state.token), stop)
+            try:
+                state = exported(task, finished=one.finished)
+                if state.token is not None:
+                    self._shelf.put(state.task, keep(task, finished=one.finished, token=state.token), stop)
+            except (KeyError, TypeError, AttributeError):  # whoever reads it says what is wrong
+                state = State(task["id"], one.project, None, "")
             yield state
 
     def _failed(self, wanted: Wanted, reason: Unexportable) -> None:

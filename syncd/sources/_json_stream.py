@@ -10,7 +10,19 @@ from collections.abc import Iterable, Iterator
 from syncd.model import Json
 
 _BETWEEN = " \t\r\n,"
-_DECODER = json.JSONDecoder()
+
+
+class NotANumber:
+    """`NaN` or `Infinity`, which Label Studio writes and JSON does not know: no document can hold it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __repr__(self) -> str:
+        return f"{self._name} is no JSON number"
+
+
+_DECODER = json.JSONDecoder(parse_constant=NotANumber)
 
 
 class CutShort(Exception):

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import orjson
 import pytest
 
-from syncd.errors import Unavailable
+from syncd.errors import TaskRejected, Unavailable
 from syncd.model import TaskDocument
 from syncd.sources import Source, make, settings_of
 from tests.contract.labelstudios import Studio, api
@@ -94,9 +94,9 @@ def left_behind(studio: Studio) -> list[int]:
     return snapshots + studio.edits.ids("SELECT id FROM data_manager_view WHERE data LIKE '%syncd is reading%'")
 
 
-@pytest.mark.parametrize("status", [429, 500, 502, 503])
-def test_a_refusal_that_passes_is_waited_out(source: Source, answers: Answers, status: int) -> None:
-    answers.plan(status, times=2)
+@pytest.mark.parametrize(("status", "times"), [(429, 2), (500, 1), (502, 2), (503, 2)])
+def test_a_refusal_that_passes_is_waited_out(source: Source, answers: Answers, status: int, times: int) -> None:
+    answers.plan(status, times=times)
     assert len(source.projects()) == 2
 
 
@@ -150,6 +150,26 @@ def test_what_a_killed_syncd_left_behind_is_cleared_away(studio: Studio, source:
     watching = source.watch(Remembered(), None, STOP)
     next(watching)
     assert left_behind(studio) == []
+
+
+@pytest.mark.parametrize(
+    "damage", ["result = '[\"\\ud800\"]'", "lead_time = 9e999"], ids=["half a character", "infinity"]
+)
+def test_a_row_that_label_studio_cannot_export_costs_nobody_else_anything(
+    studio: Studio, source: Source, damage: str
+) -> None:
+    bad = studio.edits.labelled(1)[5]
+    studio.edits.damage(f"UPDATE task_completion SET {damage} WHERE task_id = ?", bad)
+    remembered = Remembered()
+    for _ in range(2):
+        batches = list(source.sweep(remembered, STOP))
+        assert batches[-1].swept
+        for batch in batches:
+            remembered.keep(batch.signals)
+    tasks = studio.edits.labelled(1)[3:8]
+    read = list(source.read(tasks, ALL))
+    assert [found.task for found in read if isinstance(found, TaskRejected)] == [bad]
+    assert {found.task for found in read if isinstance(found, TaskDocument)} == {*tasks} - {bad}
 
 
 def test_a_project_out_of_sight_is_never_surely_gone(studio: Studio, source: Source) -> None:
