@@ -10,7 +10,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -25,14 +25,14 @@ from syncd.assembly import assembled
 from syncd.config import load
 from syncd.faults import MIRROR_POINTS, POINTS
 from syncd.ledger import Ledger
-from syncd.mirrors import publishing, segments
+from syncd.mirrors import publishing, segments, survey
 from syncd.onepass import one_pass
 from syncd.steering import steer
 from syncd.targets import make
 from tests import labelling
 from tests.deployment import Deployment, digests, folded
 from tests.labelling import Action
-from tests.mirrored import EVERY_FORMAT, assert_equal
+from tests.mirrored import EVERY_FORMAT, assert_equal, assert_mirrored
 from tests.people import WORDS
 from tests.servers import Servers
 from tests.servers.seaweedfs import BUCKET, seaweedfs
@@ -44,18 +44,27 @@ MIRRORS = [
     {"format": "CSV", "name": "regions", "options": {"rows": "region"}},
     {"format": "YOLO", "name": "latest", "annotations": "latest", "options": {"split": 0.3}},
 ]
+WITHOUT_OWN_FILES = [
+    "COCO",
+    "COCO_RLE",
+    "CSV",
+    "JSON_MIN",
+    "TSV",
+    {"format": "COCO", "name": "all", "annotations": "all"},
+]
+"""Their first rendering is the pass that their registry begins with."""
 DONE = st.tuples(st.sampled_from(labelling.ACTIONS), st.integers(0, 99), st.integers(0, 99), st.sampled_from(WORDS))
 
 
 class Histories(RuleBasedStateMachine):
     """People label while passes are made and killed."""
 
-    def __init__(self, place: Mapping[str, Any]) -> None:
+    def __init__(self, place: Mapping[str, Any], mirrors: Sequence[Any] = MIRRORS) -> None:
         super().__init__()
         self.deployment = Deployment(Path(tempfile.mkdtemp(prefix="syncd-mirrors-")))
         prefix = {"prefix": self.deployment.folder.name} if place.get("type") == "s3" else {}
         self.deployment.configure(
-            target={**(place or {}), **prefix, "mirrors": MIRRORS, "max_delete_ratio": 0},
+            target={**(place or {}), **prefix, "mirrors": list(mirrors), "max_delete_ratio": 0},
             documents={"tasks": "labeled"},
         )
         self.database = self.deployment.database
@@ -138,6 +147,7 @@ def _tiny_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, size in {"SMALLEST": 300, "FULL": 900, "LARGEST": 1200}.items():
         monkeypatch.setattr(segments, name, size)
     monkeypatch.setattr(publishing, "SPLICED", 2000)
+    monkeypatch.setattr(survey, "READ", 2)  # so that most guesses of a first rendering are wrong
 
 
 def histories(count: int) -> settings:
@@ -156,6 +166,10 @@ def test_any_history_leaves_a_rendering_from_scratch_in_a_folder() -> None:
     run_state_machine_as_test(partial(Histories, {}), settings=histories(2))
 
 
+def test_any_history_leaves_a_rendering_from_scratch_where_a_registry_begins_with_it() -> None:
+    run_state_machine_as_test(partial(Histories, {}, WITHOUT_OWN_FILES), settings=histories(2))
+
+
 def test_any_history_leaves_a_rendering_from_scratch_in_a_bucket(servers: Servers) -> None:
     place = {
         "type": "s3",
@@ -166,3 +180,19 @@ def test_any_history_leaves_a_rendering_from_scratch_in_a_bucket(servers: Server
         "path": None,
     }
     run_state_machine_as_test(partial(Histories, place), settings=histories(2))
+
+
+def test_a_first_rendering_that_guessed_wrong_is_made_once_more(deployment: Deployment) -> None:
+    """The last task needs a class that sorts before all that only data names, and a column that nobody had."""
+    database = deployment.database
+    last = database.value("SELECT max(task_id) FROM task_completion WHERE result LIKE '%\"Car\"%' AND project_id = 1")
+    database.run("UPDATE task_completion SET result = replace(result, 'Car', 'Balloon') WHERE task_id = ?", last)
+    database.rename_label(1, "Car", "Zeppelin")
+    database.run("UPDATE task SET data = json_set(data, '$.extra', 'x') WHERE id = ?", last)
+    deployment.configure(target={"mirrors": ["COCO", "CSV"], "projects": [1]})
+    with assembled(load(deployment.folder / "syncd.yaml")) as assembly:
+        one_pass(assembly)
+    there = assert_mirrored(deployment)
+    classes = [entry["name"] for entry in json.loads(there["1/project.json"])["classes"]]
+    assert classes == ["Rue étroite", "Airplane", "Car", "Balloon", "Zeppelin"]
+    assert b'"extra"' in there["1/csv/result.csv"].splitlines()[0]
