@@ -39,7 +39,7 @@ def test_what_is_no_array_is_said_to_be_none() -> None:
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
 def test_what_is_no_number_never_gets_into_a_document(number: str) -> None:
     [task] = elements([b'[{"lead_time": ', number.encode(), b"}]"])
-    with pytest.raises(TypeError, match="no JSON number|not JSON serializable"):
+    with pytest.raises(TypeError, match="not JSON serializable"):
         dumped(task)
 
 
