@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from syncd.model import TaskDocument
-from syncd.sources import Signals, Source, _postgres_capture
+from syncd.sources import Signals, Source, _postgres_capture, _postgres_logical
 from syncd.sources._postgres_slot import Slot
 from tests.contract.labelstudios.postgres15 import source
 from tests.contract.labelstudios.postgres15_logical import published
@@ -30,6 +30,8 @@ Watch = Callable[..., Watcher]
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_postgres_capture, "RETRY_SECONDS", 0.5)
+    monkeypatch.setattr(_postgres_logical, "STORE_SECONDS", 0.3)
+    monkeypatch.setattr(_postgres_logical, "STORY_SECONDS", 0.3)
 
 
 @pytest.fixture
