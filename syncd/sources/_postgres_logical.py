@@ -25,6 +25,7 @@ BATCH = 1024
 """Tasks compared at once."""
 
 CLAIM_SECONDS = 0.2
+"""How often a claim is renewed at most."""
 
 TICK = 0.03
 """Seconds between two looks at how far the log is; microseconds of the server's time each."""
@@ -38,7 +39,11 @@ BASIS_SECONDS = 1.0
 ADVANCE_SECONDS = 1.0
 """How often the slot moves on; each time the server decodes the log once more."""
 
+STORE_SECONDS = 5.0
+"""How often a place in the log is stored to which nothing has happened; without that the server would keep the log for ever."""
+
 STORY_SECONDS = 5.0
+"""How often `status` is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +142,7 @@ class FollowingLog:
             signals = self._rows.compare_tasks(tasks[first : first + BATCH], self._memory)
             if first + BATCH < len(tasks):
                 yield Signals(signals)
-            elif signals or touched.owned or time.monotonic() - self._stored_at > STORY_SECONDS:
+            elif signals or touched.owned or time.monotonic() - self._stored_at > STORE_SECONDS:
                 yield from self._stored(at, Signals(signals, owners=touched.owners()))
 
     def _stored(self, at: int, batch: Signals) -> Iterator[Signals]:

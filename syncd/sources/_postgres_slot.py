@@ -170,7 +170,11 @@ class Slot:
             self._database.rows(sql, parameters)
 
     def _limit(self, seconds: float) -> None:
-        self._database.rows(f"SELECT set_config('statement_timeout', '{round(seconds * 1000)}', true)")
+        """Instead of the limit that reads have; one that the operator has set stands."""
+        self._database.rows(
+            "SELECT set_config('statement_timeout', ?, true) WHERE current_setting('statement_timeout') = '30s'",
+            (str(round(seconds * 1000)),),
+        )
 
     @contextmanager
     def _told(self, kind: type[LogUnavailable] = LogUnavailable) -> Iterator[None]:
