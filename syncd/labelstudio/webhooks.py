@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from syncd.errors import Misconfigured
-from syncd.labelstudio.rest import Client, Refused
+from syncd.labelstudio.rest import Client
+from syncd.labelstudio.rest_faults import Refused
 from syncd.model import Json
 
 

@@ -11,7 +11,8 @@ from hashlib import blake2b
 import orjson
 
 from syncd.errors import Unavailable
-from syncd.labelstudio.rest import Client, Refused
+from syncd.labelstudio.rest import Client
+from syncd.labelstudio.rest_faults import Refused
 from syncd.model import Json, Project, TaskJson
 from syncd.sources._api_states import State, listed
 

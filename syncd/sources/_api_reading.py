@@ -6,7 +6,7 @@ import orjson
 
 from syncd.errors import TaskRejected
 from syncd.labelstudio.exported import document_of_export, dumped, newest_time
-from syncd.labelstudio.rest import Refused
+from syncd.labelstudio.rest_faults import Refused
 from syncd.model import DocumentShape, TaskDocument, TaskJson
 from syncd.sources import Gone, Read
 from syncd.sources._api_listing import Listing

@@ -17,7 +17,8 @@ from http.client import INTERNAL_SERVER_ERROR
 from itertools import islice
 
 from syncd.errors import Unavailable
-from syncd.labelstudio.rest import Broken, Client, Refused
+from syncd.labelstudio.rest import Client
+from syncd.labelstudio.rest_faults import Broken, Refused
 from syncd.model import Json, TaskJson
 from syncd.sources._json_stream import CutShort, elements
 

@@ -5,7 +5,7 @@ from itertools import islice
 from threading import Event
 
 from syncd.errors import Unavailable
-from syncd.labelstudio.rest import Refused
+from syncd.labelstudio.rest_faults import Refused
 from syncd.sources import Memory, Signal
 from syncd.sources._api_listing import Listing
 from syncd.sources._api_places import Places

@@ -92,6 +92,7 @@ class View:
     instance: str
     pid: int | None
     source_error: str | None
+    configuration_error: str | None
     targets: tuple[Target, ...]
     aside: tuple[Aside, ...]
     more_aside: bool
@@ -110,6 +111,7 @@ def view_of(status: Status, samples: Mapping[str, Sequence[Sample]]) -> View:
         status["instance"] or "",
         status["pid"],
         status["source"]["error"],
+        status.get("configuration", {}).get("error"),
         tuple(_target(name, targets[name], samples.get(name, ())) for name in _worst_first(targets)),
         _aside(targets, titles),
         any(target["quarantined"] > len(target["quarantine"]) for target in targets.values()),

@@ -152,14 +152,10 @@ def test_what_a_killed_syncd_left_behind_is_cleared_away(studio: Studio, source:
     assert left_behind(studio) == []
 
 
-@pytest.mark.parametrize(
-    "damage", ["result = '[\"\\ud800\"]'", "lead_time = 9e999"], ids=["half a character", "infinity"]
-)
-def test_a_row_that_label_studio_cannot_export_costs_nobody_else_anything(
-    studio: Studio, source: Source, damage: str
-) -> None:
+def test_a_row_that_label_studio_cannot_export_costs_nobody_else_anything(studio: Studio, source: Source) -> None:
     bad = studio.edits.labelled(1)[5]
-    studio.edits.damage(f"UPDATE task_completion SET {damage} WHERE task_id = ?", bad)
+    half_a_character = '["\\ud800"]'
+    studio.edits.damage("UPDATE task_completion SET result = ? WHERE task_id = ?", half_a_character, bad)
     remembered = Remembered()
     for _ in range(2):
         batches = list(source.sweep(remembered, STOP))

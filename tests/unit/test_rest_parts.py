@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from syncd.hooks import hint_of, is_ours, secret_of
+from syncd.labelstudio.exported import dumped
 from syncd.sources._api_shelf import Kept, Shelf
 from syncd.sources._json_stream import CutShort, elements
 from syncd.sources._task_ids import TaskIds
@@ -33,6 +34,13 @@ def test_an_array_that_is_cut_short_is_never_taken_for_whole(end: int) -> None:
 def test_what_is_no_array_is_said_to_be_none() -> None:
     with pytest.raises(CutShort, match="not with a list"):
         list(elements([b"<html>"]))
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_what_is_no_number_never_gets_into_a_document(number: str) -> None:
+    [task] = elements([b'[{"lead_time": ', number.encode(), b"}]"])
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        dumped(task)
 
 
 def test_ids_far_apart_are_remembered() -> None:
