@@ -1,6 +1,7 @@
 # One word per habit, the same here and in CI. Everything is made where it is needed: .venv/ (Python), .cache/ (servers).
 PYTHON ?= python3
 BIN := .venv/bin
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 DEBIAN := postgresql pgbouncer redis-server chromium systemd
 
 .PHONY: debian run once test check bench golden clean
@@ -47,9 +48,9 @@ $(BIN)/syncd: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install -q -e '.[spacy,parquet]' --group dev
 	@touch $@
 
-debian:  # what the tests need of Debian; the status page's are left out where Chromium cannot be installed
-	-@missing=$$(for p in $(DEBIAN); do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); [ -z "$$missing" ] || [ $$(id -u) != 0 ] \
-	  || (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends $$missing)
+debian:  # what the tests need of Debian, as root or by sudo; nothing is asked for where all is there
+	-@missing=$$(for p in $(DEBIAN); do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); [ -z "$$missing" ] \
+	  || ($(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends $$missing)
 
 .cache/label-studio/bin/label-studio:
 	$(PYTHON) -m venv .cache/label-studio

@@ -35,6 +35,7 @@ class _Grounds(NamedTuple):
     label_config: str
     registry_at: int
     conflict: str | None
+    is_swept: bool
 
 
 class CurrentMirrors:
@@ -80,7 +81,9 @@ class CurrentMirrors:
         counts, projects, conflicts = self._lane.counts(), self._ledger.projects(), self._lane.conflicts()
         kept = {(one.project, one.name): one for one in self.rows.mirrors()}
         for id_ in sorted(self._ours(counts.keys() & projects.keys())):
-            grounds = _Grounds(projects[id_].label_config, self._ledger.registries_at[id_], conflicts.get(id_))
+            grounds = _Grounds(
+                projects[id_].label_config, self._ledger.registries_at[id_], conflicts.get(id_), self._ledger.swept
+            )
             wanted = self._wanted(projects[id_])
             if wanted and self._made_from.get(id_) != grounds:
                 self._make(projects[id_], wanted, grounds, kept, seconds)
@@ -143,11 +146,11 @@ class CurrentMirrors:
             self._made_from[project.id] = grounds
             return
         registry = self._surveys.registry(project, schema, wanted, seconds=seconds)
-        if not registry.surveyed and not self._surveys.is_final(project.id):
-            return
+        grounds = grounds._replace(registry_at=self._ledger.registries_at[project.id])
         begun = self._surveys.just_begun(project.id)
+        is_known = bool(registry.surveyed) or self._surveys.is_final(project.id)
         found = []
-        for one in wanted:
+        for one in wanted if is_known else ():
             mirror = one.make()
             context = context_of(one, schema, registry)
             reason = why_not(mirror, context)
@@ -158,9 +161,10 @@ class CurrentMirrors:
                 found.append(
                     self._level(made, registry.edition, anew=one.rendition in begun or not self._is_right(made))
                 )
-        self._of[project.id] = tuple(found)
-        if self._surveys.is_final(project.id):
-            self._made_from[project.id] = grounds._replace(registry_at=self._ledger.registries_at[project.id])
+        if is_known:  # else those that there are go on
+            self._of[project.id] = tuple(found)
+        if not self._surveys.is_under_way(project.id):
+            self._made_from[project.id] = grounds
 
     def _is_right(self, mirror: Mirror) -> bool:
         """Whether the numbers that a first rendering guessed are those of the registry, when it is not a guess any more."""

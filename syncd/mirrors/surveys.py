@@ -42,6 +42,10 @@ class Surveys:
         """Whether all renditions of a project had their pass."""
         return project not in self._under_way and project not in self._waiting
 
+    def is_under_way(self, project: int) -> bool:
+        """Whether there is more to do now for a project's passes."""
+        return project in self._under_way
+
     def registry(
         self, project: Project, schema: LabelSchema, wanted: Sequence[MirrorSettings], *, seconds: float | None
     ) -> Registry:

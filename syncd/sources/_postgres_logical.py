@@ -73,12 +73,14 @@ class FollowingLog:
         self._care, self._database, self._rows, self._memory, self._start = care, database, rows, memory, start
         self._at = start.position.at
         self._places = start.places
+        self._state: LogState | None = None
         self._mark: Mark | None = None
         self._unsure = bool(start.gap)
         self._sweep: Iterator[Signals] | None = None
         self._proven = self._basis_for = ""
         self._basis_at = self._advanced_at = self._claimed_at = self._told_at = self._stored_at = 0.0
         self._decoding = 0.0
+        self._advanced_to = 0
 
     def rest(self) -> float:
         """Seconds until the next look."""
@@ -87,7 +89,7 @@ class FollowingLog:
     def look(self) -> Iterator[Signals]:
         """What was committed since the last look, and what that proves."""
         now = datetime.now(UTC)
-        state = self._care.slot.state()
+        state = self._now()
         if state.run != self._start.run:
             self.over = True
             return
@@ -102,6 +104,13 @@ class FollowingLog:
         yield from self._prove(state)
         self._move_on(state)
         yield from self._tell(state)
+
+    def _now(self) -> LogState:
+        """The state of the log; the one known, while that is read to its end and nothing was written since."""
+        known = self._state
+        if known is None or self._at < known.inserted or self._care.slot.inserted() != known.inserted:
+            known = self._state = self._care.slot.state()
+        return known
 
     # --- the log -------------------------------------------------------------------------------------------------
 
@@ -158,11 +167,15 @@ class FollowingLog:
     def _move_on(self, state: LogState) -> None:
         """Let the server forget what is durable. While everything is being compared a crash would start that over anyway."""
         to = self._at if self._sweep or self._unsure else self._position.at
-        if state.slot is None or to <= state.slot.confirmed or time.monotonic() - self._advanced_at < ADVANCE_SECONDS:
+        if (
+            state.slot is None
+            or to <= max(state.slot.confirmed, self._advanced_to)
+            or time.monotonic() - self._advanced_at < ADVANCE_SECONDS
+        ):
             return
         self._care.slot.advance(to)
         self._position = replace(self._position, confirmed=min(to, self._position.at))
-        self._advanced_at = time.monotonic()
+        self._advanced_to, self._advanced_at = to, time.monotonic()
 
     # --- everything ----------------------------------------------------------------------------------------------
 

@@ -97,6 +97,10 @@ class Slot:
         self.publication = publication
         self._database = database
 
+    def inserted(self) -> int:
+        """`LogState.inserted`, for little: while it stands still nothing is committed. Of the primary only."""
+        return int(self._database.glance(f"SELECT {_PLACE.format('pg_current_wal_insert_lsn()')}"))
+
     def state(self) -> LogState:
         row = self._database.rows(_STATE, (self.name,))[0]
         snapshot, run, level, standby, flushed, inserted, timeline, ours, needs_from, confirmed, status = row
