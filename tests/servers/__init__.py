@@ -44,7 +44,9 @@ def program(name: str) -> str:
     """The path of an installed program, this environment's own first."""
     own = Path(sys.executable).parent / name
     found = str(own) if own.exists() else shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    assert found, f"{name} is not installed: the tests need it (DEBIAN in the Makefile; dependency group dev of pyproject.toml)"
+    assert found, (
+        f"{name} is not installed: the tests need it (DEBIAN in the Makefile; dependency group dev of pyproject.toml)"
+    )
     return found
 
 
