@@ -67,7 +67,7 @@ class GivenProject:
         return (task for task in self.source.tasks(self.project) if self.only is None or task in self.only)
 
     def _tasks(self, tally: Tally) -> Iterator[tuple[int, bytes]]:
-        for tasks in _batches(self._asked(), _READ):
+        for tasks in batches_of(self._asked(), _READ):
             for read in self.source.read(tasks, self.shape):
                 if isinstance(read, TaskRejected):
                     tally.set_aside(set_aside(read))
@@ -130,7 +130,8 @@ def _with_ids(values: Iterator[tuple[Json, bytes]], path: Path, tally: Tally) ->
             tally.set_aside(SetAside(None, None, f"a value in {path} has no whole number as `id`: {ascii(value)[:60]}"))
 
 
-def _batches(tasks: Iterator[int], size: int) -> Iterator[list[int]]:
+def batches_of(tasks: Iterator[int], size: int) -> Iterator[list[int]]:
+    """The ids, some at a time."""
     batch: list[int] = []
     for task in tasks:
         batch.append(task)

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from syncd.converting.gathering import batches_of
 from syncd.errors import Misconfigured
 from syncd.model import DocumentShape, Json, TaskDocument
 from syncd.sources import Source
@@ -69,7 +70,7 @@ class Choice(_Options):
 
     def documents(self, source: Source, project: int) -> Iterator[bytes]:
         """The task documents chosen, in task order, as JSON."""
-        for tasks in _pages(source.tasks(project)):
+        for tasks in batches_of(source.tasks(project), READ):
             finished = self._finished(source, tasks)
             for read in source.read(tasks, self.shape):
                 if isinstance(read, TaskDocument) and read.body is not None and self._wants(read.task, finished):
@@ -138,14 +139,3 @@ def _has(task: dict[str, Any], wishes: tuple[OnlyOrExclude, OnlyOrExclude]) -> b
     there = [bool(annotation["was_cancelled"]) for annotation in task["annotations"]]
     found = (any(there), not all(there))
     return all(wish is None or has == (wish == "only") for wish, has in zip(wishes, found, strict=True))
-
-
-def _pages(tasks: Iterator[int]) -> Iterator[list[int]]:
-    page: list[int] = []
-    for task in tasks:
-        page.append(task)
-        if len(page) == READ:
-            yield page
-            page = []
-    if page:
-        yield page
