@@ -135,19 +135,20 @@ class Rows:
     def compare(self, first: int, last: int, memory: Memory) -> list[Signal]:
         """Signals for the tasks of an id range whose state is not the remembered one.
 
-        Where nothing is remembered, as on the first load, nobody looks: whoever reads the tasks does.
+        What is not remembered, as on the first load, nobody looks at: whoever reads the tasks does.
         """
         remembered = memory.tokens(first, last)
-        return (
-            self._compare(lambda: self.of_range(first, last), remembered) if remembered else self._all_of(first, last)
-        )
+        if len(remembered) >= READ:
+            return self._compare(lambda: self.of_range(first, last), remembered)
+        new = self._new(first, last, remembered)
+        return new + self._compare(lambda: self.of_tasks(remembered.keys()), remembered) if remembered else new
 
-    def _all_of(self, first: int, last: int) -> list[Signal]:
+    def _new(self, first: int, last: int, remembered: Mapping[int, bytes | None]) -> list[Signal]:
         live = self.live()
         rows = self._database.rows(
             "SELECT id, project_id FROM task WHERE id BETWEEN ? AND ? ORDER BY id", (first, last)
         )
-        return [Signal(task, project) for task, project in rows if project in live]
+        return [Signal(task, project) for task, project in rows if project in live and task not in remembered]
 
     def compare_tasks(self, tasks: Collection[int], memory: Memory) -> list[Signal]:
         """The same for given tasks."""

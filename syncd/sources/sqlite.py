@@ -78,7 +78,10 @@ class SqliteSource:
         settled = self._version()
         blocks, quick = Blocks(self._database), QuickLook(self._rows)
         blocks.learn()
-        yield from self.sweep(memory, stop)
+        for batch in self.sweep(memory, stop):
+            yield batch
+            # What people do meanwhile does not wait for the end of it.
+            yield Signals(self._rows.compare_tasks(quick.look(self._version()), memory))
         every = self.settings.sweep_minutes * 60
         sweep = RollingSweep(self._rows, memory, every=every, swept_at=settled)
         while not stop.is_set():
