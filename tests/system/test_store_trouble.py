@@ -31,10 +31,13 @@ class Bucket:
     s3: S3Client
     prefix: str
 
-    def objects(self, below: str = "") -> dict[str, bytes]:
+    def keys(self, below: str = "") -> list[str]:
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=f"{self.prefix}/{below}")
-        keys = [one["Key"] for page in pages for one in page.get("Contents", [])]
-        return {key.removeprefix(f"{self.prefix}/"): self.body(key) for key in keys}
+        return [one["Key"] for page in pages for one in page.get("Contents", [])]
+
+    def objects(self, below: str = "") -> dict[str, bytes]:
+        """Keys and bodies, while nobody deletes any."""
+        return {key.removeprefix(f"{self.prefix}/"): self.body(key) for key in self.keys(below)}
 
     def body(self, key: str) -> bytes:
         return self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
@@ -105,7 +108,7 @@ def test_a_fifth_of_all_requests_failing_loses_and_doubles_nothing(
     for _ in range(40):
         database.annotate(chance.choice(tasks), "second")
         database.delete_tasks([tasks.pop(chance.randrange(len(tasks)))])
-    eventually(lambda: len(bucket.tasks()) > 500, deployment.errors, seconds=120)
+    eventually(lambda: len(bucket.keys()) > 500, deployment.errors, seconds=120)
     for _ in range(40):
         database.annotate(chance.choice(tasks), "third")
     bucket.wait_until_true(seconds=180)
