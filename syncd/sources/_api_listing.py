@@ -92,6 +92,11 @@ class Listing:
         for page in self._pages(project, (), sizes=(2, IDS), fields="task_only"):
             yield from (record["id"] for record in page)
 
+    def count(self, project: int) -> int:
+        """How many tasks a project has."""
+        _, total = self._page(project, (), "tasks:id", 1, "task_only")
+        return total
+
     def newest(self, project: int) -> str | None:
         """The newest time of a task of the project."""
         page, _ = self._page(project, (), "-tasks:updated_at", 1, "task_only")

@@ -12,7 +12,7 @@ from syncd.sources import Gone, Read
 from syncd.sources._api_listing import Listing
 from syncd.sources._api_places import Places
 from syncd.sources._api_shelf import Kept, Shelf
-from syncd.sources._api_snapshots import Snapshots, Unexportable, Wanted
+from syncd.sources._api_snapshots import EACH, Snapshots, Unexportable, Wanted
 from syncd.sources._api_states import exported
 
 CHUNK = 500
@@ -51,7 +51,7 @@ class Reader:
         """Where Label Studio fails to export them all, by halves: one bad row costs nobody else anything."""
         missing = set(tasks)
         try:
-            for _ in range(2):  # a task that was being finished between the two snapshots is in neither
+            for _ in range(2):  # a task that was reopened between the two snapshots is in neither
                 yield from self._found(project, missing, shape)
         except Refused as refused:
             if refused.status != 404:
@@ -72,7 +72,7 @@ class Reader:
         if not missing:
             return
         with self._snapshots.tab(project, sorted(missing)) as tab:
-            both = [Wanted(project, finished, tab) for finished in (True, False)]
+            both = [Wanted(project, finished, tab) for finished in EACH]
             for one, task in self._snapshots.tasks(both):
                 if task["id"] in missing:
                     missing.discard(task["id"])

@@ -47,6 +47,10 @@ class Wanted:
     tab: int | None = None
 
 
+EACH = (False, True)
+"""`Wanted.finished` of both, in this order: an import finishes its tasks a little later, and moves no time then. Such a task
+comes twice. The other way round it would not come at all."""
+
 Making = tuple[Wanted, Future[int]]
 """A snapshot that is being made, and what will be its number."""
 

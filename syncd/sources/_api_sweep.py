@@ -7,11 +7,11 @@ from threading import Event
 from syncd.errors import Unavailable
 from syncd.labelstudio.rest_faults import Refused
 from syncd.sources import Memory, Signal
-from syncd.sources._api_listing import Listing
+from syncd.sources._api_listing import IDS, Listing
 from syncd.sources._api_places import Places
 from syncd.sources._api_reading import keep
 from syncd.sources._api_shelf import Shelf
-from syncd.sources._api_snapshots import Snapshots, Unexportable, Wanted
+from syncd.sources._api_snapshots import EACH, Snapshots, Unexportable, Wanted
 from syncd.sources._api_states import State, exported
 from syncd.sources._task_ids import TaskIds
 
@@ -54,10 +54,15 @@ class Sweep:
     def load(self, projects: Sequence[int], memory: Memory, stop: Event) -> Iterator[list[Signal]]:
         """The first time: by exports, whose documents are kept for those who read them next."""
         self.failed.clear()
-        wanted = [Wanted(project, finished) for project in projects for finished in (True, False)]
-        states = self._loaded(wanted, stop)
+        wanted = [Wanted(project, finished) for project in projects for finished in EACH]
+        states, met = self._loaded(wanted, stop), {project: TaskIds() for project in projects}
         while batch := list(islice(states, BATCH)):
+            for state in batch:
+                met[state.project].add(state.task)
             yield self.differing(batch, memory)
+        for project in projects:
+            if project not in self.failed and not stop.is_set():
+                yield from self._overlooked(project, met[project])
 
     def unseen(self, projects: Iterable[int], memory: Memory) -> Iterator[list[Signal]]:
         """Tasks of projects that the token does not see: to be looked at once, which finds that nothing is known of them."""
@@ -94,6 +99,14 @@ class Sweep:
             except (KeyError, TypeError, AttributeError):  # whoever reads it says what is wrong
                 state = State(task["id"], one.project, None, "")
             yield state
+
+    def _overlooked(self, project: int, met: TaskIds) -> Iterator[list[Signal]]:
+        """Tasks that were in neither export, reopened in between. Listing them all takes long, counting them does not."""
+        if self._listing.count(project) == len(met):
+            return
+        ids = self._listing.ids(project)
+        while page := list(islice(ids, IDS)):
+            yield [Signal(task, project) for task in page if task not in met]
 
     def _failed(self, wanted: Wanted, reason: Unexportable) -> None:
         self.failed[wanted.project] = reason

@@ -14,6 +14,9 @@ class TaskIds:
         piece, place = divmod(task, _SPAN)
         self._pieces.setdefault(piece, bytearray(_SPAN // 8))[place >> 3] |= 1 << (place & 7)
 
+    def __len__(self) -> int:
+        return sum(int.from_bytes(piece).bit_count() for piece in self._pieces.values())
+
     def __contains__(self, task: int) -> bool:
         piece, place = divmod(task, _SPAN)
         held = self._pieces.get(piece)

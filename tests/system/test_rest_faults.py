@@ -106,6 +106,28 @@ def test_a_snapshot_whose_answer_is_lost_is_found_again(studio: Studio, source: 
     assert proxy.faults[Fault.ANSWER_LOST] == 1
 
 
+@pytest.mark.parametrize("finished", [True, False], ids=["finished", "reopened"])
+def test_a_task_that_changes_sides_between_the_two_exports_is_found(
+    studio: Studio, tmp_path: Path, finished: bool
+) -> None:
+    """Finished as by an import with annotations, or reopened as by more overlap: neither moves its time."""
+    task = studio.edits.value("SELECT min(id) FROM task WHERE project_id = 1")
+    studio.edits.run("UPDATE task SET is_labeled = ? WHERE id = ?", not finished, task)
+    begun: list[str] = []
+
+    async def second_begins(_: FaultProxy, request: Message) -> None:
+        if request.method == "POST" and request.path == "/api/projects/1/exports/":
+            begun.append(request.path)
+            if len(begun) == 2:
+                studio.edits.run("UPDATE task SET is_labeled = ? WHERE id = ?", finished, task)
+
+    with closing(studio.source()) as direct:
+        port = urlsplit(direct.where.removeprefix("api:")).port or 0
+    with fault_proxy(port, gate=second_begins) as proxy, closing(through(proxy)) as source:
+        signalled = {signal.task for batch in source.sweep(Remembered(), STOP) for signal in batch.signals}
+    assert signalled == set(studio.edits.ids("SELECT id FROM task"))
+
+
 def test_a_token_that_has_expired_says_so_and_nothing_is_gone(source: Source, answers: Answers) -> None:
     remembered = Remembered()
     for batch in source.sweep(remembered, STOP):
