@@ -47,6 +47,7 @@ class Limits:
         call = _Call(receive, send, self._largest.get(scope["path"], LARGEST_BODY))
         length = Headers(scope=scope).get("content-length", "")
         if length.isdecimal() and int(length) > call.largest:
+            await call.discard()
             app: ASGIApp = JSONResponse({"detail": call.too_large}, 413, CLOSE)
         else:
             app = self._app
@@ -77,8 +78,16 @@ class _Call:
         self._came += len(message.get("body", b""))
         self._whole = not message.get("more_body", False)
         if self._came > self.largest:
+            await self.discard()
             raise HTTPException(413, self.too_large, CLOSE)
         return message
+
+    async def discard(self) -> None:
+        """Let the rest of the body come, for as long as it may: who is cut off while sending does not see the answer."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(self._until):
+                while not self._whole:
+                    self._whole = not (await self._receive()).get("more_body", False)
 
     async def send(self, message: Message) -> None:
         """Pass on a piece of the answer. Raises CallerGoneError when it is not taken."""

@@ -39,13 +39,8 @@ def routes(site: Site) -> Sequence[Route]:
         http = assembly.config.root.http or Http()
         if not is_ours(request.headers.get(HEADER), http.token):
             return _answer(401, "the secret is missing or wrong; run `syncd hooks install` again")
-        body = bytearray()
-        async for block in request.stream():
-            body += block
-            if len(body) > LARGEST:
-                return _answer(413, f"more than {LARGEST >> 20} MiB")
         try:
-            hint = await run_in_threadpool(hint_of, bytes(body))
+            hint = await run_in_threadpool(hint_of, await request.body())
         except ValueError as error:
             return _answer(400, str(error))
         await run_in_threadpool(take, assembly, hint)
