@@ -129,6 +129,7 @@ class Lane:
         """Settle everything that is due and say so. Raises Unavailable when the lease is lost on the way."""
         self.lane.retry_quarantine()
         self.mirrors.follow()
+        self.is_learning = False
         self._drain(progress)
         while self.mirrors.keep_up(at_once=True):
             self.say()

@@ -2,12 +2,14 @@
 
     plan ─▶ mark in flight ─▶ put ─▶ delete ─▶ mirrors ─▶ settle in one transaction
 
-A crash at any point repeats work with the same bytes. The next batch is prepared while one is being written.
+A crash at any point repeats work with the same bytes. Two batches are in hand at a time: while one is on its way to the
+target, the other is settled, or read and marked.
 """
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Collection
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import orjson
@@ -43,6 +45,45 @@ class Totals:
     """Deletions that the brake stopped, each time it did."""
 
 
+class _Batches:
+    """The batches of one drain, for two threads that take them in turn."""
+
+    def __init__(self, plan: Callable[[Collection[int]], Plan], may_go_on: Callable[[], bool]) -> None:
+        self._plan = plan
+        self._may_go_on = may_go_on
+        self._in_hand: set[int] = set()
+        self._changed = threading.Condition()
+        self._is_over = False
+        self.done = 0
+        """Tasks looked at."""
+
+    def take(self) -> Plan | None:
+        """A batch of tasks that nobody has in hand; None when there is nothing left to do, or no right to do it."""
+        with self._changed:
+            while not self._is_over and self._may_go_on():
+                plan = self._plan(self._in_hand)
+                if tasks := plan.tasks():
+                    self._in_hand |= tasks
+                    return plan
+                if not self._in_hand:
+                    break
+                self._changed.wait()  # what the other one has in hand may be due again when it is settled
+            return None
+
+    def give_back(self, plan: Plan) -> None:
+        """It was carried out, as far as that was possible."""
+        with self._changed:
+            self._in_hand -= plan.tasks()
+            self.done += len(plan.tasks())
+            self._changed.notify()
+
+    def end(self) -> None:
+        """No further batch begins."""
+        with self._changed:
+            self._is_over = True
+            self._changed.notify()
+
+
 class Pipeline:
     """Carries out one lane's plans. `drain` is called by one thread."""
 
@@ -63,28 +104,50 @@ class Pipeline:
         self._ledger = ledger
         self._lane = lane
         self._mirrors = MirrorLedger(ledger, lane.id)
-        self._ahead = ThreadPoolExecutor(1, thread_name_prefix=f"plan-{planner.settings.name}")
+        self._one_at_a_time = threading.Lock()
+        self._other_hand = ThreadPoolExecutor(1, thread_name_prefix=f"batch-{planner.settings.name}")
 
     def close(self) -> None:
-        self._ahead.shutdown(cancel_futures=True)
+        self._other_hand.shutdown(cancel_futures=True)
 
     def drain(self, may_write: Callable[[], bool], progress: Callable[[int], None] = lambda _: None) -> int:
         """Work until nothing is due or `may_write` says no; returns how many tasks were looked at.
 
         Raises Unavailable when source or target are out of reach: nothing is lost, what is not settled stays due.
         """
-        done = 0
-        plan = self.planner.next()
-        while plan.tasks() and may_write():
-            following: Future[Plan] = self._ahead.submit(self.planner.next, plan.tasks())
-            try:
-                self.carry_out(plan)
-            finally:
-                following.exception()
-            done += len(plan.tasks())
-            progress(len(plan.tasks()))
-            plan = following.result()
-        return done
+        batches = _Batches(self.planner.next, may_write)
+        first = batches.take()
+        if first is None:
+            return 0
+        other = self._other_hand.submit(self._work, batches)
+        told = 0
+
+        def tell() -> None:
+            nonlocal told
+            told, new = batches.done, batches.done - told
+            progress(new)
+
+        try:
+            self._work(batches, first, tell)
+        finally:
+            other.exception()
+        other.result()
+        tell()
+        return batches.done
+
+    def _work(self, batches: _Batches, plan: Plan | None = None, settled: Callable[[], None] = lambda: None) -> None:
+        """Carry out batches, `plan` first, until none is left. What goes wrong ends the drain for both hands."""
+        try:
+            while plan := plan or batches.take():
+                try:
+                    self.carry_out(plan)
+                finally:
+                    batches.give_back(plan)
+                plan = None
+                settled()
+        except BaseException:
+            batches.end()
+            raise
 
     def carry_out(self, plan: Plan) -> None:
         """Write a plan and settle it. When the store fails midway, what is known to be there is settled first."""
@@ -97,7 +160,8 @@ class Pipeline:
             moved = [p.before for p in plan.puts if p.before and p.before.key != p.file.key]
             self._lane.mark_in_flight(touched, moved)
         if plan.puts or plan.mirrored:
-            self._before_puts({p.file.project for p in plan.puts} | {c.project for c in plan.mirrored if c.after})
+            with self._one_at_a_time:
+                self._before_puts({p.file.project for p in plan.puts} | {c.project for c in plan.mirrored if c.after})
         fault_point("after in-flight mark")
         unknown = {f.task for f in touched}
         mirrored = {c.task for c in plan.mirrored}
@@ -114,7 +178,8 @@ class Pipeline:
             result.settled = [(task, token) for task, token in plan.tokens.items() if task not in unknown]
             result.looked_at = {task for task in plan.tasks() if task not in unknown}
             settle(self._ledger, self._lane.id, result)
-            self._count(plan, result)
+            with self._one_at_a_time:
+                self._count(plan, result)
         fault_point("after settling")
 
     def _put(self, puts: list[Put], result: Settlement, unknown: set[int]) -> None:
@@ -150,7 +215,8 @@ class Pipeline:
         found = self._target.head(put.object.key)
         if found is not None and found.digest == put.object.digest:
             return Written(put.object.key, found.etag)
-        self.totals.conflicts += 1
+        with self._one_at_a_time:
+            self.totals.conflicts += 1
         log.info("object changed by someone else", target=self.planner.settings.name, key=put.object.key)
         size = put.before.size if put.before and put.before.key == put.file.key else -1
         result.stored.append(put.file._replace(digest=None, etag=found.etag if found else None, size=size))

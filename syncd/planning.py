@@ -103,7 +103,8 @@ class Planner:
         if not tasks:
             return plan
         known = self._lane.files(tasks)
-        selected = frozenset(p.id for p in chosen(self.settings.projects, self._ledger.projects().values()))
+        listed = self._ledger.projects()
+        selected = frozenset(p.id for p in chosen(self.settings.projects, listed.values()))
         can = self._target.capabilities
         leaving: list[File] = []
         shown: list[Shown] = []
@@ -117,6 +118,8 @@ class Planner:
                 plan.rejected.append((read.task, file.project if file else 0, str(read)))
                 if file is not None:
                     left.add((read.task, file.project))
+            elif isinstance(read, TaskDocument) and read.project not in listed:
+                del plan.tokens[read.task]  # a webhook was faster than the source's next look, which brings the project
             elif isinstance(read, Gone) or read.body is None or read.project not in selected:
                 leaving += [file] if file else []
                 if isinstance(read, Gone) and not read.sure:

@@ -1,46 +1,23 @@
 """When to look again: file events as a hint, and every `poll_seconds` anyway."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Event
-from types import TracebackType
-from typing import Self
 
-import structlog
-from watchdog.events import FileSystemEvent, FileSystemEventHandler
-from watchdog.observers import Observer
-
-log = structlog.get_logger()
+from syncd.sources._file_events import FileEvents
 
 
-class Wake(FileSystemEventHandler):
-    """Wakes on a write to the file or its journals, and every `poll_seconds` anyway: events can be lost without a word."""
+class Wake(FileEvents):
+    """Wakes on a write to the file or its journals, and every `poll_seconds` anyway."""
 
     def __init__(self, path: Path, poll_seconds: float) -> None:
-        self._path = path
+        self._file = str(path.resolve())
         self._poll_seconds = poll_seconds
         self._hint = Event()
-        self._observer = Observer()
+        super().__init__(path.resolve().parent)
 
-    def __enter__(self) -> Self:
-        try:
-            self._observer.schedule(self, str(self._path.resolve().parent))
-            self._observer.start()
-        except OSError as error:
-            log.warning("file events unavailable, polling only", path=str(self._path), reason=str(error))
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._observer.is_alive():
-            self._observer.stop()
-            self._observer.join()
-
-    def on_any_event(self, event: FileSystemEvent) -> None:
-        # Reading opens and closes files too: only what a writer does counts.
-        if event.event_type in {"modified", "created", "deleted", "moved"} and str(event.src_path).startswith(
-            str(self._path.resolve())
-        ):
+    def written(self, paths: Sequence[str]) -> None:
+        if any(path.startswith(self._file) for path in paths):
             self._hint.set()
 
     def wait(self, at_most: float) -> None:

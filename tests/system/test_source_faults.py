@@ -22,9 +22,10 @@ def test_a_database_that_cannot_be_read_stops_nothing_for_good(deployment: Deplo
     following(deployment)
     before = deployment.files()
     database = deployment.database.path
-    database.rename(database.with_name("elsewhere"))
-    shutil.copy(database.with_name("elsewhere"), database)  # a new file: an open one could be read for ever
-    database.chmod(0)
+    shut = database.with_name("shut")
+    shutil.copy(database, shut)  # a new file, never readable at its place: an open one could be read for ever
+    shut.chmod(0)
+    shut.replace(database)
     told(deployment, "cannot be read")
     assert deployment.files() == before
     database.chmod(0o600)
