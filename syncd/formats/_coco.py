@@ -26,9 +26,9 @@ from syncd.formats import (
 from syncd.formats._coco_entries import IDS_EACH, Entry, Figure, Sheet, Traits, entries, traits_of, upright_entries
 from syncd.formats._images import UNKNOWN_SIZE, Page, image_size, pages, unsized
 from syncd.formats._keypoints import DEFAULT_CATEGORY, keypoint_groups
-from syncd.formats._memo import OfLastSchema
+from syncd.formats._memo import OfLastSchema, OfLastTask
 from syncd.formats._names import file_name
-from syncd.formats._plain import PlainSchema, plain_annotation, plain_schema, plain_task
+from syncd.formats._plain import PlainSchema, plain_schema, plain_task
 from syncd.formats._regions import Region, Shape, class_names, image_shapes, regions
 from syncd.formats._select import annotations, newest_update, to_json
 from syncd.model import LabelSchema, TaskJson
@@ -52,6 +52,7 @@ class CocoFormat(Format):
         super().__init__(options)
         self._traits = OfLastSchema(self._traits_of)
         self._plain = OfLastSchema(self._plain_schema)
+        self._plain_task = OfLastTask(plain_task)
 
     @abstractmethod
     def figure(self, region: Region, width: int, height: int, task: int) -> Figure | None:
@@ -65,7 +66,7 @@ class CocoFormat(Format):
         )
 
     def names(self, task: TaskJson, schema: LabelSchema, policy: AnnotationPolicy) -> Names:
-        if plain_task(task, self._plain(schema), policy) is not None:
+        if self._plain_task(task, self._plain(schema), policy) is not None:
             return Names()
         used = annotations(task, policy)
         classes = class_names(used, schema, task=task["id"])
@@ -79,14 +80,14 @@ class CocoFormat(Format):
         return unsized(task, schema)
 
     def render(self, task: TaskJson, context: Context) -> Rendering:
-        used = annotations(task, context.policy, all_tasks=context.all_tasks)
+        plain = self._plain_task(task, self._plain(context.schema), context.policy)
+        used = [plain.annotation] if plain else annotations(task, context.policy, all_tasks=context.all_tasks)
         if not used:
             return Rendering()
         sheet = self._sheet(task, used, context)
         images = [self.image(page, sheet) for page in sheet.pages.values() if page.number in sheet.sizes]
         if len(images) < len(sheet.pages):
             sheet.leave_out(UNKNOWN_SIZE, len(sheet.pages) - len(images))
-        plain = plain_annotation(task, used, self._plain(context.schema))
         made: list[Entry] = []
         if plain is None or len(plain.boxes) >= IDS_EACH:
             for annotation in used:

@@ -53,12 +53,7 @@ def plain_schema(schema: LabelSchema) -> PlainSchema:
 
 def plain_task(task: TaskJson, plain: PlainSchema, policy: AnnotationPolicy) -> PlainTask | None:
     """The task's boxes, when it has one annotation under the policy and all its regions are plain boxes."""
-    return None if plain.data_key is None else plain_annotation(task, annotations(task, policy), plain)
-
-
-def plain_annotation(task: TaskJson, used: list[TaskJson], plain: PlainSchema) -> PlainTask | None:
-    """The same for the annotations that the policy chose."""
-    if plain.data_key is None or len(used) != 1:
+    if plain.data_key is None or len(used := annotations(task, policy)) != 1:
         return None
     boxes, data = _plain_boxes(used[0], plain), task.get("data")
     return None if boxes is None or not isinstance(data, dict) else PlainTask(data.get(plain.data_key), used[0], boxes)

@@ -16,7 +16,7 @@ from syncd.formats import AnnotationPolicy, AnyOptions, Context, Format, Names, 
 from syncd.formats._drawn import MASKED, OUTLINED, Size
 from syncd.formats._images import UNKNOWN_SIZE, unsized
 from syncd.formats._keypoints import keypoint_groups
-from syncd.formats._memo import OfLastSchema
+from syncd.formats._memo import OfLastSchema, OfLastTask
 from syncd.formats._names import item_name
 from syncd.formats._per_image import ImageItem, per_image
 from syncd.formats._plain import PlainSchema, PlainTask, plain_schema, plain_task
@@ -86,6 +86,7 @@ class YoloFormat(Format):
     def __init__(self, options: AnyOptions) -> None:
         super().__init__(options)
         self._plan = OfLastSchema(lambda schema: _Plan(plain_schema(schema), self.lines(schema)))
+        self._plain_task = OfLastTask(plain_task)
 
     @abstractmethod
     def lines(self, schema: LabelSchema) -> Lines:
@@ -103,7 +104,7 @@ class YoloFormat(Format):
         return None
 
     def names(self, task: TaskJson, schema: LabelSchema, policy: AnnotationPolicy) -> Names:
-        if plain_task(task, self._plan(schema).plain, policy) is not None:
+        if self._plain_task(task, self._plan(schema).plain, policy) is not None:
             return Names()
         return Names(classes=class_names(annotations(task, policy), schema, task=task["id"]))
 
@@ -116,7 +117,7 @@ class YoloFormat(Format):
     def render(self, task: TaskJson, context: Context) -> Rendering:
         plan = self._plan(context.schema)
         skipped: Counter[str] = Counter()
-        plain = plain_task(task, plan.plain, context.policy)
+        plain = self._plain_task(task, plan.plain, context.policy)
         if plain is None:
             made = list(_label_files(task, context, plan.lines, skipped))
         else:

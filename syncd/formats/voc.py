@@ -15,7 +15,7 @@ from xml.sax.saxutils import escape
 from syncd.formats import AnnotationPolicy, AnyOptions, Context, Format, Names, Rendering
 from syncd.formats._drawn import MASKED, OUTLINED, Size, mask, outline
 from syncd.formats._images import UNKNOWN_SIZE, unsized
-from syncd.formats._memo import OfLastSchema
+from syncd.formats._memo import OfLastSchema, OfLastTask
 from syncd.formats._names import item_name
 from syncd.formats._per_image import ImageItem, per_image
 from syncd.formats._plain import PlainTask, plain_schema, plain_task
@@ -40,6 +40,7 @@ class Voc(Format):
     def __init__(self, options: AnyOptions) -> None:
         super().__init__(options)
         self._plain = OfLastSchema(plain_schema)
+        self._plain_task = OfLastTask(plain_task)
 
     def accepts(self, schema: LabelSchema) -> str | None:
         if image_shapes(schema) & (OUTLINED | MASKED):
@@ -47,7 +48,7 @@ class Voc(Format):
         return "VOC holds the boxes of labelled shapes on images, and the label configuration draws none"
 
     def names(self, task: TaskJson, schema: LabelSchema, policy: AnnotationPolicy) -> Names:
-        if plain_task(task, self._plain(schema), policy) is not None:
+        if self._plain_task(task, self._plain(schema), policy) is not None:
             return Names()
         return Names(classes=class_names(annotations(task, policy), schema, task=task["id"]))
 
@@ -56,7 +57,7 @@ class Voc(Format):
 
     def render(self, task: TaskJson, context: Context) -> Rendering:
         skipped: Counter[str] = Counter()
-        plain = plain_task(task, self._plain(context.schema), context.policy)
+        plain = self._plain_task(task, self._plain(context.schema), context.policy)
         size = None if plain is None else _first_size(plain)
         if plain is None or size is None:
             files = dict(_files(task, context, skipped))
