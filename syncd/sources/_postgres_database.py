@@ -63,7 +63,7 @@ class Database:
         self.where = _where(given)
         self._local = threading.local()
         self._lock = threading.Lock()
-        self._opened: list[psycopg.Connection[Any]] = []
+        self._opened: dict[threading.Thread, psycopg.Connection[Any]] = {}
         self._types: Mapping[str, Mapping[str, str]] = {}
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
@@ -146,9 +146,15 @@ class Database:
 
     def close(self) -> None:
         with self._lock:
-            for connection in self._opened:
+            for connection in self._opened.values():
                 connection.close()
             self._opened.clear()
+
+    def close_ended(self) -> None:
+        """Close the connections of threads that have ended."""
+        with self._lock:
+            for thread in [thread for thread in self._opened if not thread.is_alive()]:
+                self._opened.pop(thread).close()
 
     # --- connections ---------------------------------------------------------------------------------------------
 
@@ -165,7 +171,7 @@ class Database:
         try:
             fresh = connected(self._conninfo)
             with self._lock:
-                self._opened.append(fresh)
+                self._opened[threading.current_thread()] = fresh
             self._local.connection = fresh
             fresh.execute(BEGIN)
         except psycopg.Error as error:
@@ -174,8 +180,8 @@ class Database:
 
     def _let_go(self, connection: psycopg.Connection[Any]) -> None:
         connection.close()
-        with self._lock, suppress(ValueError):  # `close` may have been first
-            self._opened.remove(connection)
+        with self._lock:
+            self._opened.pop(threading.current_thread(), None)  # `close` may have been first
 
     # --- what is there -------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ Signals carry content tokens, not `xmin` and `ctid`: a row that was rewritten wi
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
 from threading import Event
@@ -11,6 +12,7 @@ from threading import Event
 from syncd.labelstudio.storages import Storage
 from syncd.model import DocumentShape, Project
 from syncd.sources import Memory, Read, Signals
+from syncd.sources._abreast import abreast
 from syncd.sources._postgres_capture import LogicalCapture
 from syncd.sources._postgres_database import Database
 from syncd.sources._postgres_following import BATCH, Following
@@ -44,10 +46,13 @@ class PostgresSource:
     def sweep(self, memory: Memory, stop: Event) -> Iterator[Signals]:
         started = self._rows.true_through(datetime.now(UTC))
         yield Signals(urgency="backfill", projects=self.projects())
-        for first, last in self._rows.spans(memory, BATCH):
-            if stop.is_set():
-                return
-            yield Signals(self._rows.compare(first, last, memory), urgency="backfill")
+        compared = abreast(lambda span: self._rows.compare(*span, memory), self._rows.spans(memory, BATCH))
+        with closing(compared):
+            for signals in compared:
+                if stop.is_set():
+                    return
+                yield Signals(signals, urgency="backfill")
+        self._database.close_ended()
         yield Signals(synced=started, swept=started)
 
     def watch(self, memory: Memory, position: str | None, stop: Event) -> Iterator[Signals]:
