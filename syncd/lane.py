@@ -173,7 +173,6 @@ class Lane:
                 self._lease.release()
         except SyncdError as error:
             log.warning("lease not released", target=self.settings.name, reason=str(error))
-        self.pipeline.close()
         self.target.close()
 
     # --- the daemon's thread -------------------------------------------------------------------------------------

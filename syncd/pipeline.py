@@ -1,16 +1,16 @@
-"""One lane's straight line: take dirty tasks, read them whole, compare digests, write, settle. No sleeping, no signals.
+"""One lane's straight line: take dirty tasks, read them whole, compare digests, write, settle.
 
     plan ─▶ mark in flight ─▶ put ─▶ delete ─▶ mirrors ─▶ settle in one transaction
 
-A crash at any point repeats work with the same bytes. Two batches are in hand at a time: while one is on its way to the
-target, the other is settled, or read and marked.
+A crash at any point repeats work with the same bytes. While much is due, two batches are in hand: one is on its way to the
+target while the other is settled, or the next one read and marked.
 """
 
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import orjson
 import structlog
@@ -23,7 +23,7 @@ from syncd.ledger.lane import LaneLedger
 from syncd.ledger.mirrors import MirrorLedger
 from syncd.ledger.settle import File, Line, Settlement, settle
 from syncd.mirrors.tasks import write_own_files
-from syncd.planning import Plan, Planner, Put
+from syncd.planning import BATCH_BYTES, Plan, Planner, Put
 from syncd.targets import Deleted, Failed, Object, Refused, Target, Written
 
 log = structlog.get_logger()
@@ -84,6 +84,22 @@ class _Batches:
             self._changed.notify()
 
 
+class _OtherHand(threading.Thread):
+    """Works beside the lane's thread. It ends with the process, however long a request of its hangs."""
+
+    def __init__(self, lane: str, work: Callable[[], None]) -> None:
+        super().__init__(name=f"batch-{lane}", daemon=True)
+        self._do_work = work
+        self.error: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self._do_work()
+        except BaseException as error:
+            self.error = error
+
+
 class Pipeline:
     """Carries out one lane's plans. `drain` is called by one thread."""
 
@@ -105,10 +121,6 @@ class Pipeline:
         self._lane = lane
         self._mirrors = MirrorLedger(ledger, lane.id)
         self._one_at_a_time = threading.Lock()
-        self._other_hand = ThreadPoolExecutor(1, thread_name_prefix=f"batch-{planner.settings.name}")
-
-    def close(self) -> None:
-        self._other_hand.shutdown(cancel_futures=True)
 
     def drain(self, may_write: Callable[[], bool], progress: Callable[[int], None] = lambda _: None) -> int:
         """Work until nothing is due or `may_write` says no; returns how many tasks were looked at.
@@ -119,7 +131,8 @@ class Pipeline:
         first = batches.take()
         if first is None:
             return 0
-        other = self._other_hand.submit(self._work, batches)
+        work = partial(self._work, batches)
+        other = _OtherHand(self.planner.settings.name, work) if self._may_be_more(first) else None
         told = 0
 
         def tell() -> None:
@@ -128,12 +141,19 @@ class Pipeline:
             progress(new)
 
         try:
-            self._work(batches, first, tell)
+            work(first, tell)
         finally:
-            other.exception()
-        other.result()
+            if other is not None:
+                other.join()
+        if other is not None and other.error is not None:
+            raise other.error
         tell()
         return batches.done
+
+    def _may_be_more(self, plan: Plan) -> bool:
+        """Whether more is due than this plan has: by the ledger's count, or, for what only mirrors ask for, by its size."""
+        count = len(plan.tasks())
+        return self._lane.due() > count or count >= self._target.batch or plan.bytes > BATCH_BYTES
 
     def _work(self, batches: _Batches, plan: Plan | None = None, settled: Callable[[], None] = lambda: None) -> None:
         """Carry out batches, `plan` first, until none is left. What goes wrong ends the drain for both hands."""

@@ -138,7 +138,10 @@ def _set_aside(t: sqlite3.Connection, lane: int, batch: Settlement) -> None:
 def _clean(t: sqlite3.Connection, lane: int, batch: Settlement) -> None:
     """Take off the dirty set what was read in the very state that was signalled."""
     number = batch.number
-    tokens = [(task, token, number) for task, token in batch.settled]
+    listed = json.dumps([task for task, _ in batch.settled])
+    sql = f"SELECT task FROM dirty_{lane} WHERE task IN (SELECT value FROM json_each(?))"
+    due = {row[0] for row in t.execute(sql, (listed,))}  # not those that only a mirror asked for
+    tokens = [(task, token, number) for task, token in batch.settled if task in due]
     # A signal that did not look gets its token from the reading.
     t.executemany("UPDATE seen SET token = ?2 WHERE task = ?1 AND token IS NULL", [row[:2] for row in tokens if row[1]])
     t.executemany(
@@ -149,7 +152,7 @@ def _clean(t: sqlite3.Connection, lane: int, batch: Settlement) -> None:
         f"UPDATE dirty_{lane} SET first = CASE WHEN last > ?1 THEN ?1 + 1 ELSE first END, "
         "not_before = CASE WHEN last > ?1 THEN 0 ELSE ?2 END "
         "WHERE task IN (SELECT value FROM json_each(?3)) RETURNING task, last",
-        (number, time.time() + 0.1, json.dumps([task for task, _ in batch.settled])),
+        (number, time.time() + 0.1, listed),
     ).fetchall()
     # Read in a state that the source had not signalled: remember that one and look once more, in case it was undone since.
     early = {task for task, last in rows if last <= number}

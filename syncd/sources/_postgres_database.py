@@ -168,6 +168,7 @@ class Database:
                 self._let_go(held)
             else:
                 return held
+        self.close_ended()
         try:
             fresh = connected(self._conninfo)
             with self._lock:

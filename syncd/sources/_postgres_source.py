@@ -47,12 +47,14 @@ class PostgresSource:
         started = self._rows.true_through(datetime.now(UTC))
         yield Signals(urgency="backfill", projects=self.projects())
         compared = abreast(lambda span: self._rows.compare(*span, memory), self._rows.spans(memory, BATCH))
-        with closing(compared):
-            for signals in compared:
-                if stop.is_set():
-                    return
-                yield Signals(signals, urgency="backfill")
-        self._database.close_ended()
+        try:
+            with closing(compared):
+                for signals in compared:
+                    if stop.is_set():
+                        return
+                    yield Signals(signals, urgency="backfill")
+        finally:
+            self._database.close_ended()
         yield Signals(synced=started, swept=started)
 
     def watch(self, memory: Memory, position: str | None, stop: Event) -> Iterator[Signals]:

@@ -28,7 +28,7 @@ class Database:
         self.path = path
         self._local = threading.local()
         self._lock = threading.Lock()
-        self._opened: list[sqlite3.Connection] = []
+        self._opened: dict[threading.Thread, sqlite3.Connection] = {}
         self._columns: dict[str, frozenset[str]] = {}
         self._schema_of: tuple[object, ...] = ()
 
@@ -76,7 +76,7 @@ class Database:
 
     def close(self) -> None:
         with self._lock:
-            for connection in self._opened:
+            for connection in self._opened.values():
                 connection.close()
             self._opened.clear()
 
@@ -97,10 +97,10 @@ class Database:
         connection.text_factory = bytes
         connection.execute("PRAGMA query_only = ON")
         with self._lock:
-            if held is not None:
-                held[1].close()
-                self._opened.remove(held[1])
-            self._opened.append(connection)
+            mine = threading.current_thread()
+            for thread in [thread for thread in self._opened if thread is mine or not thread.is_alive()]:
+                self._opened.pop(thread).close()
+            self._opened[mine] = connection
         self._local.held = (file_id, connection)
         return connection
 
