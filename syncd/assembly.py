@@ -89,7 +89,8 @@ def lane_of(part: TargetPart, config: Config, source: Source, ledger: Ledger) ->
 
 
 def _made(config: Config, part: TargetPart) -> Target:
-    """The target, with secrets as their files hold them now. Any other change of the configuration waits for a reload."""
+    """The target, with the keys and secrets of its own type as they are now; another place, and any other change, waits for a
+    reload."""
     target = targets.make(part.config.type, part.settings)
     try:
         now = next((p for p in load(config.path).targets if p.config.name == part.config.name), part)

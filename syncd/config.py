@@ -213,7 +213,7 @@ def find(chosen: Path | None) -> Path:
 
 
 def load(path: Path) -> Config:
-    """Read and check a configuration. Raises Misconfigured with every mistake, one a line."""
+    """Read and check a configuration. Raises Misconfigured with every mistake of the first section that has any."""
     tree = read_tree(path)
     root = _checked(Root, tree.value, tree, ())
     source_type = _type_of(root.source, sources.available(), tree, ("source",))

@@ -1,4 +1,4 @@
-"""The daemon: one thread follows the source, one thread per lane writes, and a control socket takes orders.
+"""The daemon: one thread follows the source, one or two per lane write, and a control socket takes orders.
 
 A batch of signals counts when the ledger has it; only then is the source asked for the next one. SIGTERM and SIGINT drain and
 end with exit code 0; a second one stops at once. SIGHUP follows a changed configuration.

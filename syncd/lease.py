@@ -27,7 +27,10 @@ MARGIN_SECONDS = 6.0
 
 
 class Lease:
-    """One target's lease, as this ledger sees it. Used by the lane's thread and by the one that renews."""
+    """One target's lease, as this ledger sees it.
+
+    Used by the lane's thread and by the one that renews; `may_write` and `remaining` by any.
+    """
 
     def __init__(
         self,

@@ -1,4 +1,6 @@
-"""What a batch of dirty tasks asks of a target: reads, compares, decides. Writes nothing, so `syncd plan` uses it too."""
+"""What a batch of dirty tasks asks of a target: reads, compares, decides.
+
+It writes nothing but, with mirrors, their registries; `syncd plan` uses it without."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence

@@ -20,8 +20,6 @@ from syncd.ledger.registries import begin_edition
 from syncd.sources import named
 from syncd.words import did_you_mean
 
-ORDERS = frozenset({"pause", "resume", "quarantine", "backfill", "mirror"})
-
 
 def steer(ledger: Ledger, order: Order) -> list[str]:
     """Do as ordered; returns what was done, one sentence per target. Raises Misconfigured for what is not there."""

@@ -16,6 +16,7 @@ from typing import Any
 import structlog
 
 from syncd.assembly import Assembly
+from syncd.config import Http
 from syncd.converting.gathering import GivenFile
 from syncd.errors import Misconfigured, SyncdError
 from syncd.exporting.choice import Choice
@@ -41,9 +42,8 @@ def folder_of(assembly: Assembly) -> Path:
 class Snapshots:
     """The snapshots of one daemon. Thread-safe; files are made on threads of their own."""
 
-    def __init__(self, assembly: Callable[[], Assembly], *, days: float) -> None:
+    def __init__(self, assembly: Callable[[], Assembly]) -> None:
         self._assembly = assembly
-        self._days = days
         self._lock = threading.Lock()
         self._turn = threading.Semaphore(AT_ONCE)
         self._under_way: set[tuple[int, str]] = set()
@@ -228,7 +228,8 @@ class Snapshots:
             fresh.replace(path)
 
     def _prune(self) -> None:
-        oldest = datetime.now(UTC).timestamp() - self._days * DAY_SECONDS
+        http = self._assembly().config.root.http or Http()
+        oldest = datetime.now(UTC).timestamp() - http.snapshot_days * DAY_SECONDS
         for path in self._folder.iterdir():
             with suppress(FileNotFoundError):
                 if path.stat().st_mtime < oldest:

@@ -184,10 +184,6 @@ class MirrorLedger:
         """How many are set aside for this format."""
         return int(self._read(f"SELECT count(*) FROM rendered_{mirror} WHERE reason IS NOT NULL")[0][0])
 
-    def aside_total(self) -> int:
-        """How many are set aside for a format in all mirrors."""
-        return sum(self.aside_count(kept.id) for kept in self.mirrors() if kept.is_there)
-
     def aside(self, mirror: int) -> list[tuple[int, str]]:
         """(task, reason) of those set aside for this format."""
         return self._read(f"SELECT task, reason FROM rendered_{mirror} WHERE reason IS NOT NULL ORDER BY task")

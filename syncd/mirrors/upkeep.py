@@ -1,6 +1,8 @@
 """One lane's mirrors from the lane's side: what a batch changes, what is to be done between batches, how far they are true.
 
-Called by the lane's thread, between batches: no plan is under way then. Only `changes` is called while the next batch is planned.
+Called by the lane's thread between drains: no plan is under way then. Only `changes` and `shows` (while a batch is planned) and
+`announce` (before one is written) are called by both threads that carry out batches: each by one at a time, `announce` perhaps
+while the other one's batch is planned.
 """
 
 import time

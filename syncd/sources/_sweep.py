@@ -1,4 +1,5 @@
-"""The rolling sweep: compares whole tasks with what was signalled, to find what moved no column (label renames, new file names).
+"""The rolling sweep: compares whole tasks with what was signalled, to find what moved no column
+that a look sees (a label renamed to one of the same length, new file names).
 
 It goes a span at a time, whenever its turn comes, so that fresh changes never wait for it, nor it for a quiet moment.
 """

@@ -2,8 +2,9 @@
 
 `PRAGMA data_version` moves on every commit of another connection: while it stands still, nothing happened. When it moves, a
 quick look (newest timestamps, new annotation ids) finds what people just did; then aggregates over blocks of task ids find
-whatever adds or removes a row or moves a column, and a rolling comparison of whole tasks finds the rest (label renames,
-renamed users). Every candidate is compared by content token, so a touched but unchanged task is no signal.
+whatever adds or removes a row or moves a column, and a rolling comparison of whole tasks finds the rest (a label renamed
+to one of the same length). When users, projects or data keys change, everything is compared. Every candidate is compared by
+content token, so a touched but unchanged task is no signal.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence

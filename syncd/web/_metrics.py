@@ -29,7 +29,7 @@ class OfTarget:
 
 
 OF_TARGETS = (
-    OfTarget("syncd_target_up", "gauge", "1 while the target can be written", lambda _, lane: lane.reached_now),
+    OfTarget("syncd_target_up", "gauge", "1 while the target can be reached", lambda _, lane: lane.reached_now),
     OfTarget("syncd_leader", "gauge", "1 while this process holds the target's lease", lambda _, lane: lane.leading),
     OfTarget("syncd_paused", "gauge", "1 while an operator has paused it", lambda s, _: s["state"] == "paused"),
     OfTarget("syncd_dirty_tasks", "gauge", "Tasks that are due", lambda s, _: s["dirty"]),

@@ -75,8 +75,7 @@ PATHS = {
 
 
 def routes(site: Site) -> Sequence[Route]:
-    http = site.running.assembly.config.root.http
-    kept = Snapshots(lambda: site.running.assembly, days=http.snapshot_days if http else 7)
+    kept = Snapshots(lambda: site.running.assembly)
 
     async def listed(request: Request) -> Response:
         found = await anyio.to_thread.run_sync(kept.of, request.path_params["id"])
