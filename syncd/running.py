@@ -1,4 +1,4 @@
-"""The daemon's threads: the source's and one per lane (its second hand is the pipeline's), each of which can be told to end alone."""
+"""The daemon's threads: the source's and one per lane (its second hand is the pipeline's), each told to end by itself."""
 
 import threading
 import time
