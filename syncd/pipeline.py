@@ -128,46 +128,48 @@ class Pipeline:
         Raises Unavailable when source or target are out of reach: nothing is lost, what is not settled stays due.
         """
         batches = _Batches(self.planner.next, may_write)
-        first = batches.take()
-        if first is None:
+        plan = batches.take()
+        if plan is None:
             return 0
-        work = partial(self._work, batches)
-        other = _OtherHand(self.planner.settings.name, work) if self._may_be_more(first) else None
+        work = partial(self._alongside, batches)
+        other = _OtherHand(self.planner.settings.name, work) if self._is_much_due(plan) else None
         told = 0
-
-        def tell() -> None:
-            nonlocal told
-            told, new = batches.done, batches.done - told
-            progress(new)
-
         try:
-            work(first, tell)
+            while plan is not None:
+                self._carry(plan, batches)
+                told, new = batches.done, batches.done - told
+                progress(new)
+                plan = batches.take()
         finally:
+            batches.end()
             if other is not None:
                 other.join()
         if other is not None and other.error is not None:
             raise other.error
-        tell()
+        progress(batches.done - told)
         return batches.done
 
-    def _may_be_more(self, plan: Plan) -> bool:
-        """Whether more is due than this plan has: by the ledger's count, or, for what only mirrors ask for, by its size."""
-        count = len(plan.tasks())
-        return self._lane.due() > count or count >= self._target.batch or plan.bytes > BATCH_BYTES
+    def _alongside(self, batches: _Batches) -> None:
+        """The other hand. It leaves what is little to the lane's thread, which speaks to readers between its batches."""
+        while (plan := batches.take()) is not None:
+            self._carry(plan, batches)
+            if not self._is_much_due(plan):
+                return
 
-    def _work(self, batches: _Batches, plan: Plan | None = None, settled: Callable[[], None] = lambda: None) -> None:
-        """Carry out batches, `plan` first, until none is left. What goes wrong ends the drain for both hands."""
+    def _is_much_due(self, plan: Plan) -> bool:
+        """Whether there is work for two: by the ledger's count, or, for what only mirrors ask for, by how full a batch is."""
+        size = self._target.batch
+        return self._lane.due() > size or len(plan.tasks()) >= size or plan.bytes > BATCH_BYTES
+
+    def _carry(self, plan: Plan, batches: _Batches) -> None:
+        """Carry out a batch. What goes wrong ends the drain for both hands."""
         try:
-            while plan := plan or batches.take():
-                try:
-                    self.carry_out(plan)
-                finally:
-                    batches.give_back(plan)
-                plan = None
-                settled()
+            self.carry_out(plan)
         except BaseException:
             batches.end()
             raise
+        finally:
+            batches.give_back(plan)
 
     def carry_out(self, plan: Plan) -> None:
         """Write a plan and settle it. When the store fails midway, what is known to be there is settled first."""

@@ -156,9 +156,14 @@ def _clean(t: sqlite3.Connection, lane: int, batch: Settlement) -> None:
     ).fetchall()
     # Read in a state that the source had not signalled: remember that one and look once more, in case it was undone since.
     early = {task for task, last in rows if last <= number}
+    read = [(task, token) for task, token, _ in tokens if task in early]
+    set_aside = {task for task, _, _ in batch.quarantined}
+    gone = [(task,) for task, token in read if token is None and task not in set_aside]
+    t.executemany("DELETE FROM seen WHERE task = ?", gone)
     t.executemany(
-        "UPDATE seen SET token = ?2 WHERE task = ?1",
-        [row[:2] for row in tokens if row[0] in early and row[1]],
+        f"INSERT INTO seen SELECT task, project, ?2 FROM dirty_{lane} WHERE task = ?1 AND project > 0 "
+        "ON CONFLICT (task) DO UPDATE SET token = excluded.token",
+        [one for one in read if one[1]],
     )
     t.executemany(
         f"UPDATE dirty_{lane} SET held = 1 WHERE task = ? AND last <= ?",

@@ -82,10 +82,18 @@ class LabelStudio:
         return [project["id"] for project in self.call("GET", "/api/projects?page_size=1000")["results"]]
 
     def add_tasks(self, project: int, tasks: Sequence[Json]) -> list[int]:
-        """Import tasks, as bare data or as `{"data", "annotations", "predictions"}`; their ids."""
-        answer = self.call("POST", f"/api/projects/{project}/import?return_task_ids=true", tasks)
-        added: list[int] = answer["task_ids"]
-        return added
+        """Import tasks, as bare data or as `{"data", "annotations", "predictions"}`; their ids.
+
+        When its SQLite is locked Label Studio tries once more, and has lost the annotations by then: such an import is repeated.
+        """
+        annotations = sum(len(task.get("annotations", ())) for task in tasks)
+        while True:
+            answer = self.call("POST", f"/api/projects/{project}/import?return_task_ids=true", tasks)
+            added: list[int] = answer["task_ids"]
+            if answer["annotation_count"] == annotations:
+                return added
+            for task in added:
+                self.call("DELETE", f"/api/tasks/{task}")
 
     def upload(self, project: int, name: str, content: bytes) -> None:
         """Import a file, whose tasks then say that they came from it."""
