@@ -12,6 +12,9 @@ from contextlib import ExitStack, contextmanager
 
 OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
+COPIED_AT_ONCE, WINDOW = 1024 * 1024, 32 * 1024 * 1024
+"""Bytes of one read and write, and between two visits to the disk."""
+
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL})
 
 
@@ -89,22 +92,40 @@ def files_below(root: int, segments: Sequence[str], *, hidden: Sequence[str]) ->
                     yield "/".join(path), facts
 
 
-def write_all(file: int, body: bytes) -> None:
+def write_all(file: int, body: bytes | memoryview) -> None:
     """Write every byte, however many calls it takes. Raises OSError."""
     left = memoryview(body)
     while left:
         left = left[os.write(file, left) :]
 
 
-def copy_range(source: int, file: int, offset: int, length: int) -> None:
-    """Append a range of one file to another inside the kernel (shared blocks or the file server's copy if it
-    can).
+def copy_range(source: int, file: int, offset: int, length: int, *, by_server: bool) -> None:
+    """Append a range of one file to another; `by_server`: a file server may copy, so that no byte travels.
+
+    On a disk large reads and writes cost less than the kernel's own copy, which goes page by page; and whatever was copied
+    leaves the cache, where a gigabyte would push out the database, and cost as much to come by as to copy. Raises OSError.
     """
     while length:
-        copied = os.copy_file_range(source, file, length, offset_src=offset)
+        if by_server:
+            copied = os.copy_file_range(source, file, length, offset_src=offset)
+        else:
+            copied = _copy_window(source, file, offset, min(length, WINDOW))
         if not copied:
             raise OSError(errno.EIO, "the file is shorter than it was")
         offset, length = offset + copied, length - copied
+
+
+def _copy_window(source: int, file: int, offset: int, length: int) -> int:
+    buffer = memoryview(bytearray(COPIED_AT_ONCE))
+    copied = 0
+    while copied < length and (read := os.preadv(source, [buffer[: length - copied]], offset + copied)):
+        write_all(file, buffer[:read])
+        copied += read
+    if hasattr(os, "posix_fadvise"):
+        os.fdatasync(file)  # only what is on the disk can leave the cache
+        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.posix_fadvise(source, offset, copied, os.POSIX_FADV_DONTNEED)
+    return copied
 
 
 _syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)

@@ -112,7 +112,7 @@ class Local:
             create_if_absent=True,
             if_match=True,
             conditional_delete=True,
-            splice=hasattr(os, "copy_file_range"),
+            splice=True,
             metadata=False,  # `head` reads the file for its digest instead, which cannot be out of date
             notes=(note,) if is_network(kind) else (),
         )
@@ -199,7 +199,8 @@ class Local:
             if old and (source is None or etag_of(os.fstat(source.fileno())) != old.etag):
                 old = None
             passed: list[Piece] = []
-            fill = partial(_fill, source=source, parts=extents(noted(pieces, passed), old))
+            by_server = is_network(filesystem_of(self._root)) and hasattr(os, "copy_file_range")
+            fill = partial(_fill, source=source, parts=extents(noted(pieces, passed), old), by_server=by_server)
             written = run.write(fill, sync=True)
             opened.callback(run.discard, written.name)
             whole = Object(key, b"", "", if_match=old.etag if old else None)
@@ -287,12 +288,12 @@ def _together(count: int) -> bool:
     return count >= SYNCFS_FROM and CAN_SYNC_FILE_SYSTEM
 
 
-def _fill(file: int, source: BufferedReader | None, parts: Iterable[Copy | bytes]) -> None:
+def _fill(file: int, source: BufferedReader | None, parts: Iterable[Copy | bytes], *, by_server: bool) -> None:
     for part in parts:
         if isinstance(part, bytes):
             write_all(file, part)
         elif source is not None:
-            copy_range(source.fileno(), file, part.offset, part.length)
+            copy_range(source.fileno(), file, part.offset, part.length, by_server=by_server)
 
 
 TARGET = Local
