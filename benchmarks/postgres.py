@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
+from straight_line import bare_write
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the tests' servers are not installed
 
@@ -39,21 +40,16 @@ def main() -> None:
     with postgres15() as server, tempfile.TemporaryDirectory(prefix="syncd-bench-", dir=".") as folder:
         database = grown(server, tasks)
         place = Path(folder).resolve()
-        (place / "syncd.yaml").write_text(
-            f"source: {{type: postgres, dsn: '{database.dsn}', capture: {'logical' if logical else 'poll'}}}\n"
-            f"targets: [{{name: out, type: local, path: {place}/out}}]\n"
-            f"state: {{path: {place}/syncd.db}}\nlog: {{level: warning}}\n"
-        )
+        configured(place, database, "logical" if logical else "poll")
         if logical:
             publish(database)
             commits(place, database, a_second=200, seconds=20)
             idle(place, server)
             return
-        for what in ("backfill", "a pass with nothing to do"):
-            cpu_before = children_cpu()
-            took = timed(lambda: subprocess.run([SYNCD, "sync", "-c", place / "syncd.yaml"], check=True))
-            own = children_cpu() - cpu_before
-            print(f"{what:32} {tasks / took:10,.0f} tasks/s  ({took:.1f} s, of which syncd on a core {own:.1f} s)")
+        print(f"{'bare batched file writes':32} {bare_write(place / 'bare', min(tasks, 20_000)):10,.0f} files/s")
+        passed(place, server, tasks, "backfill")
+        passed(place, server, tasks, "a pass with nothing to do")
+        in_memory(database, server, tasks)
         looks(database)
         followed(place, database, submissions=40)
         idle(place, server)
@@ -81,6 +77,31 @@ def grown(server: Postgres, tasks: int) -> LabelStudioPostgres:
         )
     database.run("VACUUM ANALYZE")
     return database
+
+
+def configured(place: Path, database: LabelStudioPostgres, capture: str) -> None:
+    (place / "syncd.yaml").write_text(
+        f"source: {{type: postgres, dsn: '{database.dsn}', capture: {capture}}}\n"
+        f"targets: [{{name: out, type: local, path: {place}/out}}]\n"
+        f"state: {{path: {place}/syncd.db}}\nlog: {{level: warning}}\n"
+    )
+
+
+def passed(place: Path, server: Postgres, tasks: int, what: str) -> None:
+    """One `syncd sync`, and who had the two cores meanwhile."""
+    before = children_cpu(), cpu(server)
+    took = timed(lambda: subprocess.run([SYNCD, "sync", "-c", place / "syncd.yaml"], check=True))
+    own, servers = children_cpu() - before[0], cpu(server) - before[1]
+    print(
+        f"{what:32} {tasks / took:10,.0f} tasks/s  ({took:.1f} s; of CPU syncd {own:.1f} s, the server {servers:.1f} s)"
+    )
+
+
+def in_memory(database: LabelStudioPostgres, server: Postgres, tasks: int) -> None:
+    """The backfill where no disk is waited for: what reading, assembling and the ledger allow."""
+    with tempfile.TemporaryDirectory(prefix="syncd-bench-", dir="/dev/shm") as folder:
+        configured(Path(folder), database, "poll")
+        passed(Path(folder), server, tasks, "backfill into /dev/shm")
 
 
 def looks(database: LabelStudioPostgres) -> None:

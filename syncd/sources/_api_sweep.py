@@ -1,5 +1,6 @@
 """One full look at projects: every task's token against what was signalled, and what was signalled against what is there."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from threading import Event
@@ -55,7 +56,7 @@ class Sweep:
         """The first time: by exports, whose documents are kept for those who read them next."""
         self.failed.clear()
         wanted = [Wanted(project, finished) for project in projects for finished in EACH]
-        states, met = self._loaded(wanted, stop), {project: TaskIds() for project in projects}
+        states, met = self._loaded(wanted, stop), defaultdict[int, TaskIds](TaskIds)
         while batch := list(islice(states, BATCH)):
             for state in batch:
                 met[state.project].add(state.task)

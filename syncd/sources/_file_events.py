@@ -1,7 +1,7 @@
 """File events of the system, as a hint that something was written: they can be lost without a word."""
 
 import os
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +17,7 @@ log = structlog.get_logger()
 _WRITING = {"modified", "created", "deleted", "moved"}
 
 
-class FileEvents(FileSystemEventHandler):
+class FileEvents(FileSystemEventHandler, ABC):
     """Watches a folder while its block lasts; without events, which is logged, nothing is ever told."""
 
     def __init__(self, folder: Path, *, recursive: bool = False) -> None:
