@@ -214,9 +214,10 @@ def children_cpu() -> float:
 
 
 def cpu(server: Postgres) -> float:
-    """Seconds of CPU that the server and all its processes have taken."""
+    """Seconds of CPU that the server and all its processes have taken, those that ended with their connections too."""
     main = psutil.Process(int((server.folder / "data" / "postmaster.pid").read_text().split()[0]))
-    total = 0.0
+    ended = main.cpu_times()
+    total = float(ended.children_user + ended.children_system)
     for process in (main, *main.children()):
         with suppress(psutil.NoSuchProcess):
             total += cpu_of(process)

@@ -157,9 +157,13 @@ class Pipeline:
                 return
 
     def _is_much_due(self, plan: Plan) -> bool:
-        """Whether there is work for two: by the ledger's count, or, for what only mirrors ask for, by how full a batch is."""
+        """Whether there is work for two: by the ledger's count, or, for files that only mirrors ask for, by how full a batch is.
+
+        What waits for no store (fragments of shared files) two threads do no sooner than one.
+        """
         size = self._target.batch
-        return self._lane.due() > size or len(plan.tasks()) >= size or plan.bytes > BATCH_BYTES
+        is_full = len(plan.tasks()) >= size or plan.bytes > BATCH_BYTES
+        return self._lane.due() > size or (is_full and plan.waits_for_store)
 
     def _carry(self, plan: Plan, batches: _Batches) -> None:
         """Carry out a batch. What goes wrong ends the drain for both hands."""

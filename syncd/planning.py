@@ -62,6 +62,11 @@ class Plan:
         return {*self.tokens, *self.held}
 
     @property
+    def waits_for_store(self) -> bool:
+        """Whether any object is to be written or deleted."""
+        return bool(self.puts or self.deletes or any(c.bodies or c.leftover for c in self.mirrored))
+
+    @property
     def bytes(self) -> int:
         return sum(p.file.size for p in self.puts)
 
