@@ -13,8 +13,8 @@ from syncd.formats import Context, Format
 
 PART_BYTES = 6 * 1024 * 1024
 """Of fragments: a few tens of megabytes once a part's library holds it."""
-WHOLE_ITEMS = 50_000
-"""At most so many items go into one file where the format's readers know one by name (`Format.whole`)."""
+WHOLE_ITEMS, WHOLE_BYTES = 50_000, 64 * 1024 * 1024
+"""So many items, and bytes of fragments, go into one file where the format's readers know one by name (`Format.whole`)."""
 _BLOCK = 1024 * 1024
 _ENTRY = struct.Struct("<qq")
 """Task id and length of its fragment."""
@@ -62,16 +62,18 @@ class Parts:
     def __init__(self, scratch: Path) -> None:
         self._place = scratch / "parts"
         self._file = self._place.open("wb")
+        self._bytes = 0
 
     def add(self, fragments: list[tuple[int, bytes]]) -> None:
         """Fragments of tasks that come after all others so far."""
         for task, body in fragments:
             self._file.write(_ENTRY.pack(task, len(body)) + body)
+            self._bytes += len(body)
 
     def put_together(self, folder: Path, chosen: Format, context: Context, items: int) -> list[str]:
         """Writes every part; their names. Without a task there is one empty part, so that readers find a file."""
         self.close()
-        if chosen.whole and items <= WHOLE_ITEMS:
+        if chosen.whole and items <= WHOLE_ITEMS and self._bytes <= WHOLE_BYTES:
             write_own_files(folder, {chosen.whole: chosen.part(self._fragments(), context)})
             return [chosen.whole]
         written = []

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from syncd.errors import Misconfigured, TaskRejected
 from syncd.formats import AnyOptions, Context, Format, Rendering
+from syncd.formats._docbin import DocBinWriter
 from syncd.formats._results import LOST_RELATION, placed_relations, relations, to_json_of_task
 from syncd.formats._select import annotations, newest_update, results_of
 from syncd.formats._spans import LabelledText, annotated_by, labelled_texts, texts
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 _ATTRIBUTES = ("ORTH", "ENT_IOB", "ENT_TYPE")
 """Of each token. DocBin's own choice has more, all empty here, and takes four times the memory."""
 _EXTENSIONS = ("task_id", "annotation_id", "relations")
+_MOST_WORDS = 50_000
+"""A language keeps every word it has met, for about 500 bytes; with so many it is made anew, in hundredths of a second."""
 
 
 class SpacyOptions(AnyOptions):
@@ -78,16 +81,18 @@ class Spacy(Format):
     def part(self, fragments: Iterable[tuple[int, bytes]], context: Context) -> bytes:
         """A DocBin. Raises Misconfigured when spaCy is not installed or does not know the language."""
         language = _blank(self.options.lang)
-        from spacy.tokens import Doc, DocBin
+        from spacy.tokens import Doc
 
         for name in _EXTENSIONS:
             if not Doc.has_extension(name):
                 Doc.set_extension(name, default=None)
-        found = DocBin(attrs=_ATTRIBUTES, store_user_data=True)
+        written = DocBinWriter(_ATTRIBUTES)
         for _, fragment in fragments:
             for line in fragment.splitlines():
-                found.add(_doc(language, orjson.loads(line)))
-        return found.to_bytes()
+                if len(language.vocab) > _MOST_WORDS:
+                    language = _blank(self.options.lang)
+                written.add(_doc(language, orjson.loads(line)))
+        return written.to_bytes()
 
 
 def _tags(schema: LabelSchema) -> list[ObjectTag]:
