@@ -33,7 +33,7 @@ NUMBER = 7_000_000
 BRUSH = """<View><Image name="image" value="$image"/><BrushLabels name="label" toName="image">
 <Label value="Car"/><Label value="Dog"/></BrushLabels></View>"""
 SPEECH = """<View><Audio name="audio" value="$audio"/><TextArea name="text" toName="audio"/></View>"""
-PAGE = f"Ann{NUMBER} met Bob in Berlin and paid order-{NUMBER} for $ 9.50 . " * 5
+PAGE = f"Ann{NUMBER} met Bob in Berlin and paid order-{NUMBER} for $ 9.50 ."
 """Words that no other text has, so that whoever keeps every word is seen."""
 
 
