@@ -25,7 +25,7 @@ from syncd.model import ControlTag, Json, LabelSchema, ObjectTag, TaskJson
 
 if TYPE_CHECKING:
     from spacy.language import Language
-    from spacy.tokens import Doc
+    from spacy.tokens import Doc, Span
 
 _ATTRIBUTES = ("ORTH", "ENT_IOB", "ENT_TYPE")
 """Of each token. DocBin's own choice has more, all empty here, and takes four times the memory."""
@@ -91,7 +91,8 @@ class Spacy(Format):
             for line in fragment.splitlines():
                 if len(language.vocab) > _MOST_WORDS:
                     language = _blank(self.options.lang)
-                written.add(_doc(language, orjson.loads(line)))
+                doc, spans = _doc(language, orjson.loads(line))
+                written.add(doc, "sc", spans)
         return written.to_bytes()
 
 
@@ -179,7 +180,8 @@ def _blank(lang: str) -> "Language":
     return language
 
 
-def _doc(language: "Language", document: TaskJson) -> "Doc":
+def _doc(language: "Language", document: TaskJson) -> "tuple[Doc, list[Span]]":
+    """A document, and the spans that are to be its `doc.spans["sc"]`."""
     from spacy.tokens import Span
 
     doc = language.make_doc(document["text"])
@@ -187,11 +189,10 @@ def _doc(language: "Language", document: TaskJson) -> "Doc":
     placed = [place(start, end, starts, ends) for start, end, _ in document["spans"]]
     spans = [Span(doc, on.first, on.last, label) for on, (_, _, label) in zip(placed, document["spans"], strict=True)]
     doc.ents = [spans[i] for i in longest_first(placed)]
-    doc.spans["sc"] = spans
     doc.cats = document["cats"]
     for name in _EXTENSIONS:
         doc._.set(name, document[name])
-    return doc
+    return doc, spans
 
 
 FORMAT = Spacy
