@@ -3,7 +3,7 @@
     python benchmarks/memory.py [--tasks 100000] [--folder /dev/shm] [FORMATS...]
 
 Peaks are of the whole process, in MB of resident memory, import of everything included. SPACY and PARQUET stand beside what
-importing their library alone takes. Tasks are small: 1,000,000 of them take 0.5 to 1.3 GB of `--folder`, and formats that write
+importing their library alone takes. Tasks are small: 1,000,000 of them take 0.5 to 1.1 GB of `--folder`, and formats that write
 a file per task as many files beside it.
 """
 

@@ -15,7 +15,7 @@ PART = "part"
 """The section of part files; each of its fragments is led by an entry."""
 PART_BYTES = 6 * 1024 * 1024
 """Of fragments: a few tens of megabytes once a part's library holds it."""
-WHOLE_ITEMS, WHOLE_BYTES = 50_000, 64 * 1024 * 1024
+WHOLE_ITEMS, WHOLE_BYTES = 50_000, 48 * 1024 * 1024
 """So many items, and bytes of fragments, go into one file where the format's readers know one by name (`Format.whole`)."""
 _ENTRY = struct.Struct("<qq")
 """Task id and length of its fragment."""
