@@ -28,6 +28,9 @@ app = typer.Typer(
 
 DONE, DIFFERS, MISUSED, UNREACHABLE = 0, 1, 2, 3
 
+COLLECTOR = 50_000, 20, 100
+"""Tasks are many small objects and no cycles: at Python's own pace looking for cycles takes a sixth of the time."""
+
 FAMILIES = ("working", "verifying", "looking", "steering", "starting", "converting", "slots", "hooks")
 """The modules of this package that hold commands."""
 
@@ -63,8 +66,7 @@ def stop(code: int) -> NoReturn:
 
 def main() -> None:
     """The `syncd` command."""
-    # Tasks are many small objects and no cycles: at Python's own pace looking for cycles takes a sixth of the time.
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(*COLLECTOR)
     for family in FAMILIES:
         importlib.import_module(f"{__name__}.{family}")
     try:

@@ -1,29 +1,18 @@
-"""Work on units in several processes, their answers in order and never more of them waiting than there are processes."""
+"""Who does the work on units: this process alone, or several, with their answers in the order of the units."""
 
-import ctypes
-import multiprocessing
-import signal
-import sys
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Protocol, TypeVar
+from contextlib import ExitStack, closing, contextmanager
+from typing import Protocol
 
+from syncd.converting.crew import Answer, Crew
 from syncd.converting.rendering import Bench, Rendered, Surveyed, Wish
-from syncd.errors import Unavailable
+from syncd.converting.staging import Staging
 from syncd.media import MediaSettings
 from syncd.taskfiles.elements import Unit
 
-Answer = TypeVar("Answer")
-_PR_SET_PDEATHSIG = 1
-_bench: Bench | None = None
-
 
 class Workers(Protocol):
-    """Whoever does the work: this process, or several."""
+    """Whoever does the work."""
 
     def survey(self, units: Iterable[Unit]) -> Iterator[Surveyed]: ...
 
@@ -44,70 +33,28 @@ class Alone:
 
 
 class Abreast:
-    """A pool of processes, each with a bench of its own."""
+    """`count` processes, this one among them, each with a bench of its own; at work until `stack` is closed."""
 
-    def __init__(self, pool: ProcessPoolExecutor, width: int) -> None:
-        self._pool = pool
-        self._width = width
+    def __init__(self, count: int, bench: Callable[[], Bench], stack: ExitStack) -> None:
+        self._count = count
+        self._bench = bench
+        self._stack = stack
 
     def survey(self, units: Iterable[Unit]) -> Iterator[Surveyed]:
-        return self._each(_survey, units)
+        return self._each(lambda: self._stack.enter_context(closing(self._bench())).survey, units)
 
     def render(self, units: Iterable[Unit]) -> Iterator[Rendered]:
-        return self._each(_render, units)
+        return self._each(lambda: self._stack.enter_context(closing(self._bench())).render, units)
 
-    def _each(self, work: Callable[[Unit], Answer], units: Iterable[Unit]) -> Iterator[Answer]:
-        waiting: deque[Future[Answer]] = deque()
-        for unit in units:
-            waiting.append(self._pool.submit(work, unit))
-            if len(waiting) > 2 * self._width:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+    def _each(self, begin: Callable[[], Callable[[Unit], Answer]], units: Iterable[Unit]) -> Iterator[Answer]:
+        return self._stack.enter_context(closing(Crew(self._count, begin))).each(units)
 
 
 @contextmanager
-def working(count: int, wish: Wish, folder: Path, media: MediaSettings | None) -> Iterator[Workers]:
+def working(count: int, wish: Wish, place: Staging, media: MediaSettings | None) -> Iterator[Workers]:
     """`count` processes that know the wish; with one, this process itself."""
-    if count == 1:
-        yield Alone(Bench(wish, folder, media))
-        return
-    # Forked, a worker is there in a millisecond; started anew it would import for half a second.
-    how = "fork" if "fork" in multiprocessing.get_all_start_methods() else None
-    pool = ProcessPoolExecutor(
-        count, mp_context=multiprocessing.get_context(how), initializer=_begin, initargs=(wish, folder, media)
-    )
-    try:
-        yield Abreast(pool, count)
-    except BrokenProcessPool as error:
-        raise Unavailable("a worker was killed, perhaps for want of memory; try again with fewer --workers") from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _begin(wish: Wish, folder: Path, media: MediaSettings | None) -> None:
-    _die_with_parent()
-    global _bench  # noqa: PLW0603 - a process has one bench, and pools pass no state to their work
-    _bench = Bench(wish, folder, media)
-
-
-def _die_with_parent() -> None:
-    """Ctrl-C is the parent's to handle; and no worker outlives a parent that was killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _survey(unit: Unit) -> Surveyed:
-    return _here().survey(unit)
-
-
-def _render(unit: Unit) -> Rendered:
-    return _here().render(unit)
-
-
-def _here() -> Bench:
-    if _bench is None:
-        raise RuntimeError("this process was not begun as a worker")
-    return _bench
+    with ExitStack() as stack:
+        if count == 1:
+            yield Alone(stack.enter_context(closing(Bench(wish, place, media))))
+        else:
+            yield Abreast(count, lambda: Bench(wish, place, media), stack)

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -11,9 +10,10 @@ from syncd import formats
 from syncd.converting.abreast import Workers, working
 from syncd.converting.files import write_own_files
 from syncd.converting.gathering import Given, in_order
-from syncd.converting.rendering import MoreNames, OutOfOrder, Rendered, Surveyed, Wish
+from syncd.converting.rendering import OWN_FILES, MoreNames, OutOfOrder, Rendered, Surveyed, Wish
 from syncd.converting.report import Report, SetAside, Tally
-from syncd.converting.sections import Parts, Sections
+from syncd.converting.runs import Runs
+from syncd.converting.sections import part_files, shared_files
 from syncd.converting.staging import Staging, staging
 from syncd.errors import Misconfigured
 from syncd.formats import AnnotationPolicy, Context, Format, Options
@@ -100,7 +100,7 @@ def _survey(
 ) -> None:
     """Adds what the units need to `known`."""
     last: int | None = None
-    with working(workers, _wish(request, chosen, Surveyed()), place.folder, None) as at_work:
+    with working(workers, _wish(request, chosen, Surveyed()), place, None) as at_work:
         for surveyed in at_work.survey(units):
             last = _follows(last, surveyed)
             known.classes |= surveyed.classes
@@ -132,7 +132,7 @@ def _rendered(
     tally = Tally()
     tally.add(gathered)
     wish = _wish(request, chosen, known)
-    with working(request.workers, wish, place.folder, request.media) as workers:
+    with working(request.workers, wish, place, request.media) as workers:
         missing = _render(workers, elements, chosen, wish, place, tally, advance)
     return tally, missing
 
@@ -153,31 +153,26 @@ def _render(
 ) -> tuple[str, ...]:
     """Renders all units and puts the output together in the staging folder, then swaps it in."""
     context = wish.context
-    separators = {s.name: s.separator for file in chosen.shared_files(context) for s in file.sections}
+    runs = Runs(place.runs)
     missing: list[str] = []
     absent = set(wish.only or ())
     last: int | None = None
-    with (
-        closing(Sections(place.scratch, separators)) as sections,
-        closing(Parts(place.scratch)) as parts,
-        (place.scratch / "names").open("w", encoding="utf-8") as names,
-    ):
-        for rendered in _each(workers.render(elements.units())):
-            last = _follows(last, rendered)
-            sections.add(rendered.fragments)
-            parts.add(rendered.parts)
-            names.writelines(f"{name}\n" for name in rendered.files)
-            missing += rendered.missing_media[: MISSING_LISTED - len(missing)]
-            absent.difference_update(rendered.asked)
-            tally.add(rendered.tally)
-            advance(rendered.tally.tasks)
-        _note_absent(absent, tally)
-        written = sections.put_together(place.folder, chosen, context, tally.newest)
-        if chosen.parts:
-            written += parts.put_together(place.folder, chosen, context, tally.items)
-        extras = chosen.extras(context)
-        write_own_files(place.folder, extras)
-        names.writelines(f"{name}\n" for name in [*written, *extras])
+    for rendered in _each(workers.render(elements.units())):
+        last = _follows(last, rendered)
+        runs.add(rendered.runs)
+        missing += rendered.missing_media[: MISSING_LISTED - len(missing)]
+        absent.difference_update(rendered.asked)
+        tally.add(rendered.tally)
+        advance(rendered.tally.tasks)
+    _note_absent(absent, tally)
+    written = shared_files(place.folder, runs, chosen, context, tally.newest)
+    if chosen.parts:
+        written += part_files(place.folder, runs, chosen, context, tally.items)
+    extras = chosen.extras(context)
+    write_own_files(place.folder, extras)
+    with (place.scratch / "names").open("wb") as names:
+        runs.copy(OWN_FILES, names)
+        names.writelines(f"{name}\n".encode() for name in [*written, *extras])
     place.finish(place.scratch / "names")
     return tuple(missing)
 

@@ -13,6 +13,9 @@ from typing import NamedTuple
 from syncd import formats
 from syncd.converting.files import place_of, write_own_files
 from syncd.converting.report import Tally, set_aside
+from syncd.converting.runs import Run, RunWriter
+from syncd.converting.sections import part_of, section_of
+from syncd.converting.staging import Staging
 from syncd.documents import Document
 from syncd.errors import TaskRejected
 from syncd.formats import Context, Format, MediaFact, Options, Rendering
@@ -20,6 +23,8 @@ from syncd.media import Media, MediaMissing, MediaSettings
 from syncd.rendering import has_names, names_of, rendering_of
 from syncd.taskfiles.elements import Unit
 
+OWN_FILES = "own files"
+"""The section of their names, one a line; no format's section is called so."""
 FETCHES = 8
 """Media fetched at a time by one process."""
 
@@ -59,11 +64,9 @@ class Surveyed:
 
 @dataclass(slots=True)
 class Rendered:
-    """A unit's output: fragments by section, joined; part fragments one by one; names of its own files, written already."""
+    """A unit's output, written already: its own files, and its runs by section; in OWN_FILES the names of the former."""
 
-    fragments: dict[str, bytes] = field(default_factory=dict)
-    parts: list[tuple[int, bytes]] = field(default_factory=list)
-    files: list[str] = field(default_factory=list)
+    runs: dict[str, Run] = field(default_factory=dict)
     missing_media: list[str] = field(default_factory=list)
     asked: list[int] = field(default_factory=list)
     """The tasks that are here, when only some were asked for."""
@@ -83,10 +86,11 @@ class Image(NamedTuple):
 class Bench:
     """A process's own format, media and folder: made once, used for every unit."""
 
-    def __init__(self, wish: Wish, folder: Path, media: MediaSettings | None) -> None:
+    def __init__(self, wish: Wish, place: Staging, media: MediaSettings | None) -> None:
         self.wish = wish
-        self.folder = folder
+        self.folder = place.folder
         self.format: Format = formats.find(wish.format)(wish.options)
+        self._runs = RunWriter(place.runs)
         self._media = None if media is None else Media(media)
         self._has_names = has_names(self.format)
 
@@ -106,7 +110,8 @@ class Bench:
     def render(self, unit: Unit) -> Rendered:
         """Raises OutOfOrder, WrongBorder, MoreNames."""
         made = Rendered()
-        fragments: dict[str, list[bytes]] = {}
+        fragments: dict[str, list[tuple[int, bytes]]] = {}
+        files: list[str] = []
         images: list[Image] = []
         for document in self._documents(unit, made, made.tally):
             if self.wish.only is not None:
@@ -118,14 +123,26 @@ class Bench:
             except TaskRejected as rejected:
                 made.tally.set_aside(set_aside(rejected))
                 continue
-            self._take(rendering, document, fragments, made)
+            self._count(rendering, document, made.tally)
+            for section, fragment in rendering.fragments.items():
+                fragments.setdefault(section, []).append((document.id, fragment))
+            if rendering.files:
+                write_own_files(self.folder, rendering.files)
+                files += rendering.files
             if self._media is not None and rendering.items:
                 images += [Image(document.id, *each) for each in self.format.images(document.task, self.wish.context)]
-        for name, parts in fragments.items():
-            made.fragments[name] = self._separators[name].join(parts)
         if images:
-            self._fetch(images, made)
+            files += self._fetched(images, made.missing_media)
+        made.runs = {
+            section: self._runs.write(section, self._run_of(section, fragments[section])) for section in fragments
+        }
+        if files:
+            made.runs[OWN_FILES] = self._runs.write(OWN_FILES, "".join([f"{name}\n" for name in files]).encode())
         return made
+
+    def close(self) -> None:
+        """Nothing may follow."""
+        self._runs.close()
 
     def _documents(self, unit: Unit, span: Surveyed | Rendered, tally: Tally) -> Iterator[Document]:
         """The documents that were asked for; notes first and last id in `span`, and the broken ones in `tally`."""
@@ -162,35 +179,29 @@ class Bench:
                 facts[address] = fact
         return replace(context, media=facts) if facts else context
 
-    def _take(
-        self, rendering: Rendering, document: Document, fragments: dict[str, list[bytes]], made: Rendered
-    ) -> None:
-        tally = made.tally
+    def _count(self, rendering: Rendering, document: Document, tally: Tally) -> None:
         if rendering.skipped:
             tally.skip(rendering.skipped, document.id)
         tally.items += rendering.items
         if rendering.items:
             tally.tasks += 1
             tally.newest = max(tally.newest, rendering.updated_at)
+
+    def _run_of(self, section: str, fragments: list[tuple[int, bytes]]) -> bytes:
         if self.format.parts:
-            made.parts += [(document.id, body) for body in rendering.fragments.values()]
-        else:
-            for name, body in rendering.fragments.items():
-                fragments.setdefault(name, []).append(body)
-        if rendering.files:
-            write_own_files(self.folder, rendering.files)
-            made.files += rendering.files
+            return part_of(fragments)
+        return section_of([fragment for _, fragment in fragments], self._separators[section])
 
-    def _fetch(self, images: Sequence[Image], made: Rendered) -> None:
-        """Several at a time: most of it is waiting. Why one is not there is reported in task order."""
+    def _fetched(self, images: Sequence[Image], missing: list[str]) -> Iterator[str]:
+        """The paths of those that are there now, several at a time: most of it is waiting. Why others are not, in task order."""
         with ThreadPoolExecutor(min(FETCHES, len(images))) as threads:
-            for image, reason in zip(images, threads.map(self._fetched, images), strict=True):
+            for image, reason in zip(images, threads.map(self._fetch, images), strict=True):
                 if reason is None:
-                    made.files.append(image.path)
+                    yield image.path
                 else:
-                    made.missing_media.append(f"task {image.task}: {reason}")
+                    missing.append(f"task {image.task}: {reason}")
 
-    def _fetched(self, image: Image) -> str | None:
+    def _fetch(self, image: Image) -> str | None:
         """None when it is there now; else why not."""
         if self._media is None:
             return None

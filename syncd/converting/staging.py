@@ -27,11 +27,12 @@ _OLD_OUTPUT = re.compile(r".*__t\d+.*|part-\d+\..*|train\.txt|val\.txt")
 
 @dataclass(frozen=True, slots=True)
 class Staging:
-    """`folder` becomes the output; `scratch` is thrown away."""
+    """`folder` becomes the output; `scratch` is thrown away, `runs` too: what units of tasks give to shared files."""
 
     place: Path
     folder: Path
     scratch: Path
+    runs: Path
 
     @property
     def is_zip(self) -> bool:
@@ -39,8 +40,9 @@ class Staging:
 
     def clear(self) -> None:
         """Begin again with nothing written."""
-        shutil.rmtree(self.folder)
-        self.folder.mkdir()
+        for folder in (self.folder, self.runs):
+            shutil.rmtree(folder)
+            folder.mkdir()
 
     def finish(self, files: Path) -> None:
         """Swaps the output in, whole. `files` lists the names in the folder, one a line, in the order for a zip."""
@@ -72,9 +74,9 @@ def staging(path: Path) -> Iterator[Staging]:
     try:
         for left in beside.iterdir():
             shutil.rmtree(left)
-        made = Staging(place, beside / "output", beside / "scratch")
-        made.folder.mkdir()
-        made.scratch.mkdir()
+        made = Staging(place, beside / "output", beside / "scratch", beside / "runs")
+        for folder in (made.folder, made.scratch, made.runs):
+            folder.mkdir()
         yield made
     except OSError as error:
         raise Unavailable(f"writing {path} failed: {error.strerror or error} ({error.filename or beside})") from error

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from syncd.errors import Misconfigured, TaskRejected
 from syncd.formats import AnyOptions, Context, Format, Rendering
+from syncd.formats._docbin import DocBinWriter
 from syncd.formats._results import LOST_RELATION, placed_relations, relations, to_json_of_task
 from syncd.formats._select import annotations, newest_update, results_of
 from syncd.formats._spans import LabelledText, annotated_by, labelled_texts, texts
@@ -24,11 +25,13 @@ from syncd.model import ControlTag, Json, LabelSchema, ObjectTag, TaskJson
 
 if TYPE_CHECKING:
     from spacy.language import Language
-    from spacy.tokens import Doc
+    from spacy.tokens import Doc, Span
 
 _ATTRIBUTES = ("ORTH", "ENT_IOB", "ENT_TYPE")
 """Of each token. DocBin's own choice has more, all empty here, and takes four times the memory."""
 _EXTENSIONS = ("task_id", "annotation_id", "relations")
+_MOST_WORDS = 50_000
+"""A language keeps every word it has met, for about 500 bytes; with so many it is made anew, in hundredths of a second."""
 
 
 class SpacyOptions(AnyOptions):
@@ -78,16 +81,19 @@ class Spacy(Format):
     def part(self, fragments: Iterable[tuple[int, bytes]], context: Context) -> bytes:
         """A DocBin. Raises Misconfigured when spaCy is not installed or does not know the language."""
         language = _blank(self.options.lang)
-        from spacy.tokens import Doc, DocBin
+        from spacy.tokens import Doc
 
         for name in _EXTENSIONS:
             if not Doc.has_extension(name):
                 Doc.set_extension(name, default=None)
-        found = DocBin(attrs=_ATTRIBUTES, store_user_data=True)
+        written = DocBinWriter(_ATTRIBUTES)
         for _, fragment in fragments:
             for line in fragment.splitlines():
-                found.add(_doc(language, orjson.loads(line)))
-        return found.to_bytes()
+                if len(language.vocab) > _MOST_WORDS:
+                    language = _blank(self.options.lang)
+                doc, spans = _doc(language, orjson.loads(line))
+                written.add(doc, "sc", spans)
+        return written.to_bytes()
 
 
 def _tags(schema: LabelSchema) -> list[ObjectTag]:
@@ -174,7 +180,8 @@ def _blank(lang: str) -> "Language":
     return language
 
 
-def _doc(language: "Language", document: TaskJson) -> "Doc":
+def _doc(language: "Language", document: TaskJson) -> "tuple[Doc, list[Span]]":
+    """A document, and the spans that are to be its `doc.spans["sc"]`."""
     from spacy.tokens import Span
 
     doc = language.make_doc(document["text"])
@@ -182,11 +189,10 @@ def _doc(language: "Language", document: TaskJson) -> "Doc":
     placed = [place(start, end, starts, ends) for start, end, _ in document["spans"]]
     spans = [Span(doc, on.first, on.last, label) for on, (_, _, label) in zip(placed, document["spans"], strict=True)]
     doc.ents = [spans[i] for i in longest_first(placed)]
-    doc.spans["sc"] = spans
     doc.cats = document["cats"]
     for name in _EXTENSIONS:
         doc._.set(name, document[name])
-    return doc
+    return doc, spans
 
 
 FORMAT = Spacy

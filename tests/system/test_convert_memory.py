@@ -8,10 +8,14 @@ import pytest
 from tests.peaks import ALLOWED_KB, peak_kb_of
 from tests.system.converting import BOXES, SYNCD, box, task
 
+TEXTS = (
+    '<View><Text name="text" value="$text"/><Choices name="about" toName="text"><Choice value="a"/></Choices></View>'
+)
 
-def peak_kb(given: Path, name: str, to: Path) -> int:
+
+def peak_kb(given: Path, name: str, to: Path, label_config: str = BOXES) -> int:
     config = given.parent / "config.xml"
-    config.write_text(BOXES)
+    config.write_text(label_config)
     command = [SYNCD, "convert", given, "-f", name, "--path", to, "--label-config", config]
     return peak_kb_of(command)
 
@@ -29,3 +33,14 @@ def test_memory_does_not_grow_with_the_number_of_tasks(name: str, order: str, tm
         peaks.append(peak_kb(given, name, tmp_path / "out"))
 
     assert peaks[1] - peaks[0] < ALLOWED_KB
+
+
+def test_one_file_of_many_spacy_documents_takes_no_more_memory_than_one_of_few(tmp_path: Path) -> None:
+    peaks = []
+    for count in (500, 8_000):
+        given = tmp_path / f"{count}.json"
+        text = "Ann met Bob at number {}, and " + "paid for both of them in Berlin. " * 12
+        given.write_text(json.dumps([task(n, text=text.format(n)) for n in range(1, count + 1)]))
+        peaks.append(peak_kb(given, "SPACY", tmp_path / "out", TEXTS))
+
+    assert peaks[1] - peaks[0] < 2 * ALLOWED_KB

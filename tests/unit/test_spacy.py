@@ -110,6 +110,30 @@ def test_a_lone_surrogate_sets_the_task_aside(poison: str) -> None:
     assert (rejected.task, rejected.region) == (1, {"label": "span", "choice": "choice"}.get(poison))
 
 
+def test_the_bytes_are_those_that_spacy_writes() -> None:
+    tasks = [
+        a_task(number, {"text": f"Ann met {number} at Bo's" * (number % 7)}, an_annotation(number, *regions))
+        for number in range(400)
+        for regions in [(a_choice("b"), a_span(0, 3, "PER", "ORG"), a_span(4, 9, "PER")) if number % 7 else ()]
+    ]
+    body = write("SPACY", tasks, NER).files["part.spacy"]
+
+    again = DocBin(attrs=("ORTH", "ENT_IOB", "ENT_TYPE"), store_user_data=True)
+    for found in DocBin().from_bytes(body).get_docs(spacy.blank("xx").vocab):
+        again.add(found)
+
+    assert again.to_bytes() == body
+
+
+def test_words_that_a_language_has_forgotten_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = [a_task(n, {"text": f"word-{n} and {n * 7}"}, an_annotation(n, a_span(0, 6, "PER"))) for n in range(1, 50)]
+    remembered = write("SPACY", tasks, NER).only
+
+    monkeypatch.setattr("syncd.formats.spacy._MOST_WORDS", 0)
+
+    assert write("SPACY", tasks, NER).only == remembered
+
+
 def test_the_order_of_tasks_does_not_show() -> None:
     tasks = exported("ner")
     config = (GOLDEN / "ner" / "label_config.xml").read_text()
