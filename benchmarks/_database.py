@@ -1,5 +1,6 @@
 """A Label Studio database of any size for benchmarks: the tasks of one real project, cloned with fresh ids and times."""
 
+import contextlib
 import datetime as dt
 import gzip
 import random
@@ -7,6 +8,9 @@ import sqlite3
 import uuid
 from pathlib import Path
 from typing import Any
+
+from syncd.model import DocumentShape
+from syncd.sources.sqlite import Settings, SqliteSource
 
 QUICKSTART = Path(__file__).parents[1] / "config" / "quickstart.sqlite3.gz"
 
@@ -54,6 +58,14 @@ def grown(path: Path, tasks: int, *, project: str = "boxes", seed: int = 0) -> P
     db.commit()
     db.close()
     return path
+
+
+def documents_of(database: Path) -> list[bytes]:
+    """Every document, as a pass reads it."""
+    source = SqliteSource(Settings(type="sqlite", path=database))
+    with contextlib.closing(source), contextlib.closing(sqlite3.connect(database)) as db:
+        ids = [row[0] for row in db.execute("SELECT id FROM task ORDER BY id")]
+        return [body for read in source.read(ids, DocumentShape()) if (body := getattr(read, "body", None))]
 
 
 def _rows(db: sqlite3.Connection, table: str, where: str) -> tuple[list[str], list[dict[str, Any]]]:

@@ -1,4 +1,4 @@
-"""How fast targets take small objects: a local folder beside a bare loop of file writes, S3 beside bare clients.
+"""How fast a local folder takes small files, beside a bare loop of file writes. Object stores are in stores.py.
 
     python benchmarks/targets.py [OBJECTS]      default 10,000; run from the top of the repository
 
@@ -12,16 +12,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from obstore.store import S3Store
-
 from syncd.targets import Object, Target, Traffic, Written, make, paced, settings_of
-from tests.servers import Servers
-from tests.servers.seaweedfs import BUCKET, client, seaweedfs
 
 BODY = os.urandom(1_000) + b"x" * 1_000
 BATCH = 512
@@ -29,48 +22,11 @@ BATCH = 512
 
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
-    folders(count)
-    servers = Servers()
-    try:
-        buckets(servers.of(seaweedfs).endpoint, count)
-    finally:
-        servers.stop()
-
-
-def folders(count: int) -> None:
-    """Durable files in one folder, in batches."""
     with tempfile.TemporaryDirectory(prefix="syncd-bench-", dir=".") as place:
         bare = timed(count, lambda: bare_files(Path(place, "bare"), count))
         say("files, bare batches with syncfs", count, bare)
         with opened("local", path=f"{place}/out") as target:
             say("files, target local", count, timed(count, lambda: put(target, documents(count))), bare)
-
-
-def buckets(endpoint: str, count: int) -> None:
-    """Objects in SeaweedFS: bare obstore, a pool of boto3 threads, and the target as the daemon uses it."""
-    store = S3Store(
-        BUCKET,
-        endpoint=endpoint,
-        region="us-east-1",
-        access_key_id="writer",
-        secret_access_key="writer-secret",
-        client_options={"allow_http": True},
-    )
-    sdk = client(endpoint, "writer")
-
-    def put_sdk(number: int) -> None:
-        sdk.put_object(Bucket=BUCKET, Key=f"sdk/{number}.json", Body=BODY)
-
-    spread(lambda number: store.put(f"warm/{number}.json", BODY, use_multipart=False), count // 10, 64)
-    bare = timed(count, lambda: spread(lambda n: store.put(f"bare/{n}.json", BODY, use_multipart=False), count, 64))
-    say("objects, bare obstore, 64 threads", count, bare)
-    few = count // 5
-    say("objects, boto3, 8 threads", few, timed(few, lambda: spread(put_sdk, few, 8)), bare)
-    keys = {"access_key_id": "writer", "secret_access_key": "writer-secret"}
-    with opened("s3", bucket=BUCKET, prefix="ours", endpoint_url=endpoint, **keys) as target:
-        say("objects, target s3", count, timed(count, lambda: put(target, documents(count))), bare)
-        listing = timed(count, lambda: sum(1 for _ in target.list()))
-        say("objects listed", count, listing)
 
 
 @contextlib.contextmanager
@@ -90,12 +46,6 @@ def documents(count: int) -> list[Object]:
 def put(target: Target, objects: Sequence[Object]) -> None:
     for start in range(0, len(objects), BATCH):
         assert all(isinstance(outcome, Written) for outcome in target.put_many(objects[start : start + BATCH]))
-
-
-def spread(work: Callable[[int], object], count: int, width: int) -> None:
-    with ThreadPoolExecutor(width) as pool:
-        for _ in pool.map(work, range(count)):
-            pass
 
 
 def bare_files(place: Path, count: int) -> None:

@@ -1,4 +1,5 @@
-"""The target `gcs`: objects through Google's SDK in many threads, each write with its generation; shared files composed.
+"""The target `gcs`: objects in many threads, each write with its generation, through Google's SDK or its session; shared files
+composed.
 
 An etag is an object's generation as text, which every answer of Google tells and every condition takes.
 """
@@ -6,10 +7,10 @@ An etag is an object's generation as text, which every answer of Google tells an
 import threading
 from base64 import b64decode
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from typing import ClassVar
 
-from google.api_core.exceptions import NotFound, PreconditionFailed
+from google.api_core.exceptions import NotFound, PreconditionFailed, Unauthorized
 from google.cloud.storage import Blob
 
 from syncd.targets import (
@@ -28,11 +29,12 @@ from syncd.targets import (
 )
 from syncd.targets._abreast import Pool
 from syncd.targets._conditions import conditions_seen
-from syncd.targets._gcs_client import client_of, is_emulator, sign_in, who
+from syncd.targets._gcs_client import client_of, is_emulator, session_of, sign_in, who
 from syncd.targets._gcs_faults import RAISED, Place, answer_of, faults, unavailable
 from syncd.targets._gcs_policy import policy
 from syncd.targets._gcs_retention import retention
 from syncd.targets._gcs_segments import WAITS, Segments, Splice
+from syncd.targets._gcs_upload import LARGEST_BYTES, Uploads
 from syncd.targets._keys import key_fault
 from syncd.targets._probe import probe
 from syncd.targets.gcs import Settings
@@ -74,8 +76,10 @@ class GCS:
             credentials = sign_in(self._settings)
         self._place = Place(self._settings.bucket, who(credentials))
         with ExitStack() as opening:
-            client = client_of(self._settings, credentials, connections=CONNECTIONS)
+            session = session_of(credentials, connections=CONNECTIONS)
+            client = client_of(self._settings, credentials, session)
             opening.callback(client.close)
+            self._uploads = Uploads(self._settings, credentials, session, client.api_endpoint)
             self._bucket = client.bucket(self._settings.bucket)
             self._segments = Segments(self._bucket, self._name(""))
             self._pool = Pool(CONNECTIONS, "gcs")
@@ -129,17 +133,25 @@ class GCS:
     def _put(self, one: Object) -> Outcome:
         if fault := self._fault_of(one.key):
             return Failed(one.key, f"{one.key} cannot be stored: {fault}")
-        blob = self._blob(self._name(one.key))
-        told = {"digest": one.digest, "source-version": one.source_version}
-        blob.metadata = {name: value for name, value in told.items() if value}
-        generation = 0 if one.if_absent else _generation(one.if_match) if one.if_match else None
         try:
-            blob.upload_from_string(one.body, one.content_type, if_generation_match=generation, **WAITS)
+            generation = self._uploaded(self._name(one.key), one)
         except RAISED as error:
             return self._set_aside(one.key, "write", error)
         with self._faults("delete"):
             self._segments.clear(one.key)
-        return Written(one.key, str(blob.generation))
+        return Written(one.key, generation)
+
+    def _uploaded(self, name: str, one: Object) -> str:
+        told = {"digest": one.digest, "source-version": one.source_version}
+        metadata = {name: value for name, value in told.items() if value}
+        generation = 0 if one.if_absent else _generation(one.if_match) if one.if_match else None
+        if len(one.body) <= LARGEST_BYTES:
+            with suppress(Unauthorized):
+                return self._uploads.put(name, one, metadata, generation)
+        blob = self._blob(name)
+        blob.metadata = metadata
+        blob.upload_from_string(one.body, one.content_type, if_generation_match=generation, **WAITS)
+        return str(blob.generation)
 
     def _delete(self, key: str, generation: int | None = None) -> Outcome:
         if fault := self._fault_of(key):

@@ -71,11 +71,16 @@ def is_emulator(settings: Settings) -> bool:
     return (settings.endpoint_url or "").startswith("http://")
 
 
-def client_of(settings: Settings, credentials: Credentials, *, connections: int) -> Client:
-    """A client that keeps that many connections open."""
+def session_of(credentials: Credentials, *, connections: int) -> AuthorizedSession:
+    """What requests go through; it keeps that many connections open."""
     session = AuthorizedSession(credentials)
     for scheme in ("https://", "http://"):
         session.mount(scheme, HTTPAdapter(pool_maxsize=connections))
+    return session
+
+
+def client_of(settings: Settings, credentials: Credentials, session: AuthorizedSession) -> Client:
+    """A client that speaks through this session."""
     options = {"api_endpoint": settings.endpoint_url} if settings.endpoint_url else None
     return Client(settings.project, credentials, _http=session, client_options=options)
 
