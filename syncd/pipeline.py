@@ -15,6 +15,7 @@ from functools import partial
 import orjson
 import structlog
 
+from syncd.batches import Batches, OtherHand
 from syncd.errors import Unavailable
 from syncd.faults import fault_point
 from syncd.layout import tombstone_key
@@ -45,61 +46,6 @@ class Totals:
     """Deletions that the brake stopped, each time it did."""
 
 
-class _Batches:
-    """The batches of one drain, for two threads that take them in turn."""
-
-    def __init__(self, plan: Callable[[Collection[int]], Plan], may_go_on: Callable[[], bool]) -> None:
-        self._plan = plan
-        self._may_go_on = may_go_on
-        self._in_hand: set[int] = set()
-        self._changed = threading.Condition()
-        self._is_over = False
-        self.done = 0
-        """Tasks looked at."""
-
-    def take(self) -> Plan | None:
-        """A batch of tasks that nobody has in hand; None when there is nothing left to do, or no right to do it."""
-        with self._changed:
-            while not self._is_over and self._may_go_on():
-                plan = self._plan(self._in_hand)
-                if tasks := plan.tasks():
-                    self._in_hand |= tasks
-                    return plan
-                if not self._in_hand:
-                    break
-                self._changed.wait()  # what the other one has in hand may be due again when it is settled
-            return None
-
-    def give_back(self, plan: Plan) -> None:
-        """It was carried out, as far as that was possible."""
-        with self._changed:
-            self._in_hand -= plan.tasks()
-            self.done += len(plan.tasks())
-            self._changed.notify()
-
-    def end(self) -> None:
-        """No further batch begins."""
-        with self._changed:
-            self._is_over = True
-            self._changed.notify()
-
-
-class _OtherHand(threading.Thread):
-    """Works beside the lane's thread. It ends with the process, however long a request of its hangs."""
-
-    def __init__(self, lane: str, work: Callable[[], None]) -> None:
-        super().__init__(name=f"batch-{lane}", daemon=True)
-        self._do_work = work
-        self.error: BaseException | None = None
-        self.start()
-
-    def run(self) -> None:
-        try:
-            self._do_work()
-        except BaseException as error:
-            self.error = error
-
-
 class Pipeline:
     """Carries out one lane's plans. `drain` is called by one thread."""
 
@@ -127,12 +73,12 @@ class Pipeline:
 
         Raises Unavailable when source or target are out of reach: nothing is lost, what is not settled stays due.
         """
-        batches = _Batches(self.planner.next, may_write)
+        batches = Batches(self.planner.next, may_write)
         plan = batches.take()
         if plan is None:
             return 0
         work = partial(self._alongside, batches)
-        other = _OtherHand(self.planner.settings.name, work) if self._is_much_due(plan) else None
+        other = OtherHand(self.planner.settings.name, work) if self._is_much_due(plan) else None
         told = 0
         try:
             while plan is not None:
@@ -149,7 +95,7 @@ class Pipeline:
         progress(batches.done - told)
         return batches.done
 
-    def _alongside(self, batches: _Batches) -> None:
+    def _alongside(self, batches: Batches) -> None:
         """The other hand. It leaves what is little to the lane's thread, which speaks to readers between its batches."""
         while (plan := batches.take()) is not None:
             self._carry(plan, batches)
@@ -165,7 +111,7 @@ class Pipeline:
         is_full = len(plan.tasks()) >= size or plan.bytes > BATCH_BYTES
         return self._lane.due() > size or (is_full and plan.waits_for_store)
 
-    def _carry(self, plan: Plan, batches: _Batches) -> None:
+    def _carry(self, plan: Plan, batches: Batches) -> None:
         """Carry out a batch. What goes wrong ends the drain for both hands."""
         try:
             self.carry_out(plan)
