@@ -223,6 +223,15 @@ class LabelStudioDatabase:
     def next_id(self, table: str) -> int:
         return int(self.value(f"SELECT coalesce(max(id), 0) + 1 FROM {table}"))
 
+    def is_free(self) -> bool:
+        """Whether nobody reads or writes it at this moment. For SQLite only."""
+        with closing(sqlite3.connect(self.path, timeout=0.2, isolation_level=None)) as c:
+            try:
+                c.execute("BEGIN EXCLUSIVE")
+            except sqlite3.OperationalError:
+                return False
+            return True
+
     # --- SQL -----------------------------------------------------------------------------------------------------
 
     def run(self, sql: str, *parameters: object) -> None:

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import signal
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -175,6 +176,15 @@ def test_the_second_of_two_daemons_stands_by_and_takes_over_from_a_killed_one(
     bucket.check_against(first)
 
 
+def is_paused(daemon: "subprocess.Popen[bytes]", deployment: Deployment) -> bool:
+    """Stops it, unless it reads the database just now: as long as it did, nobody could write there."""
+    daemon.send_signal(signal.SIGSTOP)
+    if deployment.database.is_free():
+        return True
+    daemon.send_signal(signal.SIGCONT)
+    return False
+
+
 def test_a_writer_that_was_paused_beyond_its_lease_never_writes_over_a_newer_document(
     rivals: tuple[Deployment, Deployment], bucket: Bucket
 ) -> None:
@@ -185,7 +195,7 @@ def test_a_writer_that_was_paused_beyond_its_lease_never_writes_over_a_newer_doc
     eventually(lambda: standing_by(second), second.errors)
     task = first.database.labelled(PROJECT)[0]
     first.database.annotate(task, "seen by both")
-    os.kill(paused.pid, signal.SIGSTOP)
+    eventually(lambda: is_paused(paused, first))
     first.database.annotate(task, "newer")
     bucket.wait_until_true(seconds=40)
     os.kill(paused.pid, signal.SIGCONT)
