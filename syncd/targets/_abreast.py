@@ -4,8 +4,6 @@ When a request fails for all, no further one is started and those under way are 
 the error was seen.
 """
 
-import math
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,18 +13,12 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
-FEWEST, PACE = 8, 7_000
-"""Requests under way at least, and requests a second that more of them are not needed for: Python makes no more by itself."""
-
 
 class Pool:
-    """Up to `width` threads, shared by all callers of one target.
-
-    As many work as the store's answers are slow (Little's law): beyond that threads only hinder each other.
-    """
+    """`width` threads, shared by all callers of one target."""
 
     def __init__(self, width: int, name: str) -> None:
-        self._width = self._wide = width
+        self._width = width
         self._threads = ThreadPoolExecutor(width, thread_name_prefix=name)
 
     def each(self, work: Callable[[Item], Answer], items: Sequence[Item]) -> Iterator[Answer]:
@@ -40,10 +32,8 @@ class Pool:
             return
         waiting = deque(items)
         answers: SimpleQueue[list[Answer]] = SimpleQueue()
-        took: list[float] = []
 
         def take_turns() -> None:
-            began = time.monotonic()
             try:
                 while waiting:
                     try:
@@ -53,10 +43,9 @@ class Pool:
                     answers.put([work(item)])
             finally:
                 waiting.clear()
-                took.append(time.monotonic() - began)
                 answers.put([])
 
-        workers = [self._threads.submit(take_turns) for _ in range(min(self._wide, len(items)))]
+        workers = [self._threads.submit(take_turns) for _ in range(min(self._width, len(items)))]
         running = len(workers)
         try:
             while running:
@@ -68,7 +57,6 @@ class Pool:
             waiting.clear()
             while running:
                 running -= not answers.get()
-        self._wide = min(self._width, max(FEWEST, math.ceil(sum(took) / max(1, len(items)) * PACE)))
         for worker in workers:
             worker.result()
 

@@ -1,7 +1,6 @@
 """Requests abreast: each answered once, and none still under way when the caller hears of a failure."""
 
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -79,15 +78,3 @@ def test_many_callers_share_the_pool(pool: Pool) -> None:
     with ThreadPoolExecutor(8) as callers:
         sums = list(callers.map(lambda number: sum(pool.each(lambda item: item + number, range(100))), range(8)))
     assert sums == [4_950 + 100 * number for number in range(8)]
-
-
-def test_a_store_that_answers_at_once_is_asked_by_few_and_a_slow_one_by_many() -> None:
-    wide = Pool(64, "test")
-    list(wide.each(lambda item: item, range(1_000)))
-    quick: set[str] = set()
-    list(wide.each(lambda _: quick.add(threading.current_thread().name), range(1_000)))
-    list(wide.each(lambda _: time.sleep(0.02), range(200)))
-    together = threading.Barrier(64, timeout=10)
-    assert len(list(wide.each(lambda _: together.wait(), range(64)))) == 64
-    assert len(quick) <= 8
-    wide.close()
