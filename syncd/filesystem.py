@@ -17,6 +17,8 @@ NETWORK = (
     "virtiofs",
 )
 
+SHARING = ("xfs", "btrfs", "bcachefs", "zfs")
+
 
 def filesystem_of(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str:
     """The file system's type as the kernel names it (`ext4`, `nfs4`); "" where that cannot be told."""
@@ -32,6 +34,11 @@ def filesystem_of(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> st
         if len(point.parts) >= best and (place == point or point in place.parents):
             best, kind = len(point.parts), right.split()[0]
     return kind
+
+
+def can_copy(kind: str) -> bool:
+    """Whether the kernel copies a range without moving its bytes: the files share blocks, or the file server does it."""
+    return kind in SHARING or is_network(kind)
 
 
 def is_network(kind: str) -> bool:

@@ -6,10 +6,12 @@ So all of them end within one unit of each other. A forked process is there in a
 import ctypes
 import gc
 import multiprocessing
+import pickle
 import signal
 import socket
 import struct
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -97,7 +99,8 @@ class Crew(Generic[Answer]):
         with suppress(BrokenPipeError):
             while message := self._taking.recv(_UNIT.size):
                 number, first, last = _UNIT.unpack(message)
-                answers.send((number, _answer_of(work, replace(alike, first=first, last=last))))
+                answer = _answer_of(work, replace(alike, first=first, last=last))
+                answers.send_bytes(_packed(number, answer))
 
     def _gives(self, number: int, unit: Unit) -> bool:
         """False when the queue is full."""
@@ -122,8 +125,8 @@ class Crew(Generic[Answer]):
             if other.answers not in ready:
                 continue
             try:
-                number, answer = other.answers.recv()
-            except EOFError as error:
+                number, answer = pickle.loads(other.answers.recv_bytes())  # noqa: S301 - from a process of ours
+            except (EOFError, OSError) as error:
                 reason = "a worker was killed, perhaps for want of memory; try again with fewer --workers"
                 raise Unavailable(reason) from error
             self._done[number] = answer
@@ -134,6 +137,18 @@ def _answer_of(work: Callable[[Unit], Answer], unit: Unit) -> Answer | Exception
         return work(unit)
     except Exception as error:
         return error
+
+
+def _packed(number: int, answer: object) -> bytes:
+    """An answer as it travels; what cannot is told in words."""
+    try:
+        packed = pickle.dumps((number, answer))
+        if isinstance(answer, Exception):
+            pickle.loads(packed)  # noqa: S301 - our own bytes: some errors can be taken apart, but not put together again
+    except Exception as error:
+        told = traceback.format_exception(answer if isinstance(answer, Exception) else error)
+        return pickle.dumps((number, RuntimeError("".join(told))))
+    return packed
 
 
 def _die_with_parent() -> None:

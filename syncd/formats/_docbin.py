@@ -102,5 +102,7 @@ class _Column:
 
 def _binary_header(size: int) -> bytes:
     """MessagePack's mark of so many bytes."""
+    if size >= 2**32:
+        raise ValueError(f"a DocBin cannot hold {size} bytes of one column")
     width = next(width for width in (1, 2, 4) if size < 256**width)
     return {1: b"\xc4", 2: b"\xc5", 4: b"\xc6"}[width] + size.to_bytes(width, "big")

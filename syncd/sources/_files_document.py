@@ -103,4 +103,5 @@ def _compact(task: TaskJson, id_: int, *, is_plain: bool) -> bytes:
 
 
 def _zulu(when: str) -> str:
+    when = when.encode("utf-8", "replace").decode()  # half a character can stand in no journal, nor beside an object
     return when.removesuffix("+00:00") + "Z" if when.endswith("+00:00") else when

@@ -63,21 +63,23 @@ class SlotCare:
         self.slot = Slot(database, settings.slot, settings.publication)
         self._database = database
         self._ceiling = settings.slot_ceiling_mb * 1e6
+        self._dropped = ""
+        """Why our slot was dropped, until another one is in order: making it may take several starts."""
 
     def start(self, remembered: str | None, basis: str) -> Start:
         """Put the slot in order and say from where on it shows everything."""
-        gap = self._drop_what_is_useless(self.slot.state())
+        self._drop_what_is_useless(self.slot.state())
         self._require_log(self.slot.state())
         places = self.places()
         if self.slot.state().slot is None:
-            gap = gap or f"there was no slot {self.slot.name}"
+            self._dropped = self._dropped or f"there was no slot {self.slot.name}"
             self.slot.create(seconds=CREATE_SECONDS)
         state, system = self.slot.state(), self.slot.system()
         if state.slot is None:
             raise LogUnavailable(f"{self._database.where}: the slot {self.slot.name} is gone again")
         now = Position(system, state.timeline, self.slot.name, basis, state.slot.confirmed, state.slot.confirmed)
         before = position_of(remembered)
-        gap = gap or _differs(before, now, state)
+        gap, self._dropped = self._dropped or _differs(before, now, state), ""
         if before is not None and not gap:
             return Start(before, state.run, places, "")
         say = log.info if before is None else log.warning
@@ -135,6 +137,7 @@ class SlotCare:
             )
         if gap:
             self.slot.drop()
+            self._dropped = gap
         return gap
 
 

@@ -99,14 +99,14 @@ def write_all(file: int, body: bytes | memoryview) -> None:
         left = left[os.write(file, left) :]
 
 
-def copy_range(source: int, file: int, offset: int, length: int, *, by_server: bool) -> None:
-    """Append a range of one file to another; `by_server`: a file server may copy, so that no byte travels.
+def copy_range(source: int, file: int, offset: int, length: int, *, by_kernel: bool) -> None:
+    """Append a range of one file to another; `by_kernel`: it can share blocks, or have a file server copy.
 
-    On a disk large reads and writes cost less than the kernel's own copy, which goes page by page; and whatever was copied
+    Where it can do neither, large reads and writes cost less than its own copy, which goes page by page; and whatever was copied
     leaves the cache, where a gigabyte would push out the database, and cost as much to come by as to copy. Raises OSError.
     """
     while length:
-        if by_server:
+        if by_kernel:
             copied = os.copy_file_range(source, file, length, offset_src=offset)
         else:
             copied = _copy_window(source, file, offset, min(length, WINDOW))

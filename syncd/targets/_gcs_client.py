@@ -30,16 +30,23 @@ class FromFile(Credentials):
         super().__init__()  # type: ignore[no-untyped-call]  # google-auth says that it is typed, and is in part
         self._path = path
         self._renewing = threading.Lock()
+        self._failure: Exception | None = None
         self.told = _read(path)
 
     def refresh(self, request: Request) -> None:
         """A new token, as the session asks for when the old one ends or is refused."""
-        refused = self.token
+        refused, known = self.token, self._failure
         with self._renewing:
             if self.token != refused and self.valid:
                 return  # another thread was quicker
-            told = _read(self._path)
-            told.refresh(request)
+            if self._failure is not None and self._failure is not known:
+                raise self._failure  # another thread has waited in vain: not each of them in turn
+            try:
+                told = _read(self._path)
+                told.refresh(request)
+            except Exception as error:
+                self._failure = error
+                raise
             self.told, self.token, self.expiry = told, told.token, told.expiry
 
 

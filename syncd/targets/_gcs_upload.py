@@ -6,6 +6,7 @@ of objects for each request.
 
 import secrets
 from base64 import b64encode
+from functools import partial
 from hashlib import md5
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -38,7 +39,7 @@ class Uploads:
             self._asked["kmsKeyName"] = settings.kms_key
         self._storage_class = {"storageClass": settings.storage_class} if settings.storage_class else {}
         self._border = secrets.token_hex(16)  # nobody can have put it into a document
-        self._for_tokens = Request()
+        self._for_tokens = partial(Request(), timeout=TIMEOUT)
 
     def put(self, name: str, one: Object, metadata: dict[str, str], generation: int | None) -> str:
         """Store an object whole if the one there has this generation (0: none; None: whatever is there); gives the new one.
@@ -62,16 +63,10 @@ class Uploads:
 
     def _body(self, name: str, one: Object, metadata: dict[str, str]) -> bytes:
         """Facts, then bytes. Google compares the MD5 and takes no object that was damaged on its way."""
+        border = self._border.encode()
         checksum = b64encode(md5(one.body, usedforsecurity=False).digest()).decode()
         facts = {"name": name, "metadata": metadata, "md5Hash": checksum, **self._storage_class}
         return (
             b"--%b\r\nContent-Type: application/json\r\n\r\n%b\r\n--%b\r\nContent-Type: %b\r\n\r\n%b\r\n--%b--\r\n"
-            % (
-                (border := self._border.encode()),
-                orjson.dumps(facts),
-                border,
-                one.content_type.encode(),
-                one.body,
-                border,
-            )
+            % (border, orjson.dumps(facts), border, one.content_type.encode(), one.body, border)
         )

@@ -37,6 +37,8 @@ class Settings(TargetSettings):
             raise ValueError(f"prefix cannot be used: {fault}")
         if self.endpoint_url and not self.endpoint_url.startswith(("http://", "https://")):
             raise ValueError("endpoint_url must start with https:// (or http:// for an emulator)")
+        if "/cryptoKeyVersions/" in (self.kms_key or ""):
+            raise ValueError("kms_key must name a key, not one of its versions: Google always takes the newest")
         return self
 
 

@@ -17,7 +17,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from syncd.errors import Unavailable
-from syncd.filesystem import filesystem_of, is_network
+from syncd.filesystem import can_copy, filesystem_of, is_network
 from syncd.targets import (
     Capabilities,
     Finding,
@@ -199,8 +199,8 @@ class Local:
             if old and (source is None or etag_of(os.fstat(source.fileno())) != old.etag):
                 old = None
             passed: list[Piece] = []
-            by_server = is_network(filesystem_of(self._root)) and hasattr(os, "copy_file_range")
-            fill = partial(_fill, source=source, parts=extents(noted(pieces, passed), old), by_server=by_server)
+            by_kernel = can_copy(filesystem_of(self._root)) and hasattr(os, "copy_file_range")
+            fill = partial(_fill, source=source, parts=extents(noted(pieces, passed), old), by_kernel=by_kernel)
             written = run.write(fill, sync=True)
             opened.callback(run.discard, written.name)
             whole = Object(key, b"", "", if_match=old.etag if old else None)
@@ -288,12 +288,12 @@ def _together(count: int) -> bool:
     return count >= SYNCFS_FROM and CAN_SYNC_FILE_SYSTEM
 
 
-def _fill(file: int, source: BufferedReader | None, parts: Iterable[Copy | bytes], *, by_server: bool) -> None:
+def _fill(file: int, source: BufferedReader | None, parts: Iterable[Copy | bytes], *, by_kernel: bool) -> None:
     for part in parts:
         if isinstance(part, bytes):
             write_all(file, part)
         elif source is not None:
-            copy_range(source.fileno(), file, part.offset, part.length, by_server=by_server)
+            copy_range(source.fileno(), file, part.offset, part.length, by_kernel=by_kernel)
 
 
 TARGET = Local

@@ -1,17 +1,29 @@
 """What is known of the cloud targets before anything is asked of a cloud."""
 
+import json
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from google.auth.credentials import AnonymousCredentials, Credentials
+from google.auth.exceptions import RefreshError
+from google.auth.transport.requests import Request
+from pydantic import ValidationError
 
+from syncd.targets import Object, _gcs_client
 from syncd.targets._azure_account import account_at, account_in
 from syncd.targets._azure_names import blob_name, fault_of, key_of
 from syncd.targets._azure_policy import policy as azure_policy
 from syncd.targets._gcs_policy import policy as gcs_policy
+from syncd.targets._gcs_upload import Uploads
 from syncd.targets._reasons import plain_reason
+from syncd.targets.gcs import Settings as GCSSettings
 
 POLICIES = Path(__file__).parents[2] / "deploy" / "policies"
 KEY = "bm90IGEga2V5"
@@ -101,3 +113,51 @@ def test_a_reason_is_short_and_shows_no_signature(text: str, reason: str | None)
 def test_an_account_never_prints_its_secrets() -> None:
     assert KEY not in repr(account_at("https://lake.blob.core.windows.net", key=KEY))
     assert "secret" not in repr(account_at("https://lake.blob.core.windows.net", sas="sig=secret"))
+
+
+def test_many_requests_wait_once_for_a_token_that_does_not_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, all_here = [], threading.Barrier(8, timeout=10)
+
+    def read(path: str) -> Credentials:
+        asked.append(path)
+        time.sleep(0.2)
+        raise RefreshError("no answer")
+
+    key = tmp_path / "key.json"
+    key.write_text(
+        json.dumps({"type": "authorized_user", "client_id": "a", "client_secret": "b", "refresh_token": "c"})
+    )
+    credentials = _gcs_client.FromFile(str(key))
+    monkeypatch.setattr(_gcs_client, "_read", read)
+
+    def refresh(_: int) -> None:
+        all_here.wait()
+        credentials.refresh(Request())
+
+    with ThreadPoolExecutor(8) as pool:
+        faults = [one.exception() for one in [pool.submit(refresh, number) for number in range(8)]]
+    assert [str(fault) for fault in faults] == ["no answer"] * 8
+    assert len(asked) == 1
+
+
+def test_a_token_is_waited_for_as_long_as_an_answer() -> None:
+    asked = []
+
+    class Impatient(AnonymousCredentials):
+        def before_request(self, request: Any, method: str, url: str, headers: Any) -> None:
+            asked.append(request.keywords)
+            raise RefreshError("no answer")
+
+    settings = GCSSettings(bucket="bucket", endpoint_url="http://127.0.0.1:1")
+    session = _gcs_client.session_of(Impatient(), connections=1)
+    uploads = Uploads(settings, Impatient(), session, "http://127.0.0.1:1")
+    with pytest.raises(RefreshError):
+        uploads.put("name", Object("key", b"{}", "sha256:0"), {}, None)
+    assert asked[0] == {"timeout": _gcs_client.TIMEOUT}
+
+
+def test_a_version_of_a_google_key_is_refused() -> None:
+    with pytest.raises(ValidationError, match="not one of its versions"):
+        GCSSettings(bucket="bucket", kms_key="projects/p/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1")

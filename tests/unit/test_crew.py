@@ -13,6 +13,7 @@ import pytest
 from syncd.converting.crew import Crew
 from syncd.errors import Unavailable
 from syncd.taskfiles.elements import Unit
+from tests.deployment import eventually
 
 ANSWERED = 300
 
@@ -26,8 +27,14 @@ def answer(unit: Unit) -> tuple[int, int]:
     return unit.first, os.getpid()
 
 
-def test_answers_come_in_the_order_of_the_units_from_every_process() -> None:
-    with closing(Crew(3, lambda: answer)) as crew:
+def test_answers_come_in_the_order_of_the_units_from_every_process(tmp_path: Path) -> None:
+    def work(unit: Unit) -> tuple[int, int]:
+        (tmp_path / str(os.getpid())).touch()
+        if unit.first < 3:
+            eventually(lambda: len(list(tmp_path.iterdir())) == 3)
+        return answer(unit)
+
+    with closing(Crew(3, lambda: work)) as crew:
         answers = list(crew.each(units()))
 
     assert [number for number, _ in answers] == list(range(ANSWERED))
@@ -46,6 +53,29 @@ def test_a_fault_is_raised_when_it_is_its_units_turn() -> None:
         answers.extend(crew.each(units()))
 
     assert answers == list(range(7))
+
+
+class OddError(Exception):
+    """An error that can be pickled, and not be made again."""
+
+    def __init__(self, *, why: str) -> None:
+        super().__init__(why)
+
+
+@pytest.mark.parametrize("fault", ["raised", "answered"])
+def test_a_fault_that_cannot_travel_is_told_in_words(fault: str) -> None:
+    parent = os.getpid()
+
+    def work(unit: Unit) -> object:
+        if os.getpid() == parent:
+            time.sleep(0.01)
+            return unit.first
+        if fault == "raised":
+            raise OddError(why="the tag is odd")
+        return lambda: unit
+
+    with closing(Crew(2, lambda: work)) as crew, pytest.raises(RuntimeError, match=r"the tag is odd|pickle"):
+        list(crew.each(units()))
 
 
 def test_a_killed_process_is_told_of() -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from syncd.model import DocumentShape
+from syncd.sources._files_document import document_of
 from syncd.sources._files_entries import (
     Entry,
     GuessedWrong,
@@ -92,3 +94,9 @@ def test_a_feed_is_read_from_where_it_was_left(tmp_path: Path) -> None:
     assert [e.task for e in feed(path, 0) if isinstance(e, Entry)] == [1, 2]
     path.write_text("".join(lines))
     assert [e.task for e in feed(path, upto) if isinstance(e, Entry)] == [3]
+
+
+def test_half_a_character_in_a_time_is_replaced() -> None:
+    task = {"id": 1, "project": 1, "data": {}, "annotations": [{"id": 1, "result": []}], "updated_at": "2026\ud800"}
+    read = document_of(json.dumps(task).encode(), 1, DocumentShape())
+    assert read.updated_at == "2026?"
