@@ -1,4 +1,4 @@
-"""Which file system a path lies on: SQLite files are not safe on a network one."""
+"""Which file system a path lies on: SQLite is not safe on a network one, and the kernel copies cheaply on some only."""
 
 from pathlib import Path
 
@@ -18,6 +18,7 @@ NETWORK = (
 )
 
 SHARING = ("xfs", "btrfs", "bcachefs", "zfs")
+"""File systems where two files may share blocks, so that a copy moves nothing."""
 
 
 def filesystem_of(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str:

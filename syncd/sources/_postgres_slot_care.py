@@ -63,8 +63,8 @@ class SlotCare:
         self.slot = Slot(database, settings.slot, settings.publication)
         self._database = database
         self._ceiling = settings.slot_ceiling_mb * 1e6
-        self._dropped = ""
-        """Why our slot was dropped, until another one is in order: making it may take several starts."""
+        self._gap = ""
+        """Why something may have been missed, until a slot is in order: making one may take several starts."""
 
     def start(self, remembered: str | None, basis: str) -> Start:
         """Put the slot in order and say from where on it shows everything."""
@@ -72,14 +72,14 @@ class SlotCare:
         self._require_log(self.slot.state())
         places = self.places()
         if self.slot.state().slot is None:
-            self._dropped = self._dropped or f"there was no slot {self.slot.name}"
+            self._gap = self._gap or f"there was no slot {self.slot.name}"
             self.slot.create(seconds=CREATE_SECONDS)
         state, system = self.slot.state(), self.slot.system()
         if state.slot is None:
             raise LogUnavailable(f"{self._database.where}: the slot {self.slot.name} is gone again")
         now = Position(system, state.timeline, self.slot.name, basis, state.slot.confirmed, state.slot.confirmed)
         before = position_of(remembered)
-        gap, self._dropped = self._dropped or _differs(before, now, state), ""
+        gap, self._gap = self._gap or _differs(before, now, state), ""
         if before is not None and not gap:
             return Start(before, state.run, places, "")
         say = log.info if before is None else log.warning
@@ -137,7 +137,7 @@ class SlotCare:
             )
         if gap:
             self.slot.drop()
-            self._dropped = gap
+            self._gap = gap
         return gap
 
 

@@ -116,6 +116,7 @@ def copy_range(source: int, file: int, offset: int, length: int, *, by_kernel: b
 
 
 def _copy_window(source: int, file: int, offset: int, length: int) -> int:
+    """How many bytes were copied: fewer than `length` only where the source ends."""
     buffer = memoryview(bytearray(COPIED_AT_ONCE))
     copied = 0
     while copied < length and (read := os.preadv(source, [buffer[: length - copied]], offset + copied)):

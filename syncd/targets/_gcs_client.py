@@ -47,7 +47,7 @@ class FromFile(Credentials):
             except Exception as error:
                 self._failure = error
                 raise
-            self.told, self.token, self.expiry = told, told.token, told.expiry
+            self.told, self.token, self.expiry, self._failure = told, told.token, told.expiry, None
 
 
 def sign_in(settings: Settings) -> Credentials:

@@ -1,4 +1,4 @@
-"""One small object by one request of Google's JSON API, over the SDK's own session: a third of the CPU that the SDK needs.
+"""One small object by one request of Google's JSON API, over the SDK's own session: less than half of the SDK's CPU.
 
 Connections, proxies, trusted certificates, credentials, errors and retries are those of the SDK; what falls away is its layers
 of objects for each request.
