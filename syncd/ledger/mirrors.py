@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from syncd.ledger import Ledger, drop_mirror
 from syncd.ledger.rendered import Change, Rendered, store_changes
@@ -209,6 +210,11 @@ class MirrorLedger:
         """(task, fragment) of a range of tasks, in order; `end` is not part of it."""
         sql = f"SELECT task, f{section} FROM rendered_{mirror} WHERE f{section} IS NOT NULL AND task >= ? AND task < ? "
         return iter(self.ledger.reader().execute(sql + "ORDER BY task", (first, 2**63 - 1 if end is None else end)))
+
+    def bodies(self, mirror: int, section: int, first: int, end: int | None) -> Iterator[bytes]:
+        """The fragments alone, for joining: no Python runs for each."""
+        sql = f"SELECT f{section} FROM rendered_{mirror} WHERE f{section} IS NOT NULL AND task >= ? AND task < ? ORDER BY task"
+        return chain.from_iterable(self.ledger.reader().execute(sql, (first, 2**63 - 1 if end is None else end)))
 
     def segments(self, mirror: int, section: int, kind: int) -> list[Segment]:
         """The pieces as last published, in order."""

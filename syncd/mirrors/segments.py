@@ -71,8 +71,7 @@ def body_of(run: Run, rows: MirrorLedger, mirror: int) -> bytes:
     """The bytes of a run."""
     if run.kind != ROWS:
         return run.fixed
-    fragments = (body for _, body in rows.fragments(mirror, run.section, run.segment.first, run.end))
-    body = run.separator.join(fragments)
+    body = run.separator.join(rows.bodies(mirror, run.section, run.segment.first, run.end))
     return run.separator + body if run.segment.leads and body else body
 
 

@@ -1,8 +1,8 @@
 """What a batch of documents changes in the mirrors: renders each task, and writes and removes its own files."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from hashlib import sha256
+from typing import NamedTuple
 
 from syncd.documents import Document, document_from
 from syncd.errors import TaskRejected
@@ -26,8 +26,7 @@ TYPES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(NamedTuple):
     """A document that belongs in the bucket, with its digest."""
 
     task: int
@@ -114,8 +113,8 @@ def _set_aside(change: Change, reason: str) -> Change:
     generation = change.after.generation if change.after else 0
     document = change.after.document if change.after else None
     files = {**(change.before.files if change.before else {}), **dict.fromkeys(change.bodies)}
-    before = replace(change.before or Rendered(change.task, 0, None), files=files)
-    return replace(change, before=before, after=Rendered(change.task, generation, document, reason=reason), bodies={})
+    before = (change.before or Rendered(change.task, 0, None))._replace(files=files)
+    return change._replace(before=before, after=Rendered(change.task, generation, document, reason=reason), bodies={})
 
 
 def _delete(changes: Sequence[Change], target: Target, lines: list[Line]) -> Mapping[str, str]:
@@ -138,7 +137,7 @@ def _kept_back(change: Change, stuck: Mapping[str, str]) -> Change:
         return change
     after = change.after or Rendered(change.task, 0, None)
     files = {**after.files, **dict.fromkeys(left)}
-    return replace(change, after=replace(after, document=None, files=files, reason=next(iter(left.values()))))
+    return change._replace(after=after._replace(document=None, files=files, reason=next(iter(left.values()))))
 
 
 def content_type_of(key: str) -> str:

@@ -41,6 +41,22 @@ def test_a_lost_ledger_is_rebuilt_without_writing_what_is_right(deployment: Depl
     assert folded(journal_lines(deployment.target)) == digests(deployment.files())
 
 
+def test_an_older_copy_of_the_ledger_is_told_and_made_good(deployment: Deployment) -> None:
+    deployment.configure(target={"projects": ["boxes"]})
+    deployment.sync()
+    copy = deployment.state.read_bytes()
+    deployment.configure(target={"projects": ["boxes"], "mirrors": ["CSV"]})
+    deployment.sync()
+    deployment.database.annotate(deployment.database.labelled(1)[0], "changed meanwhile")
+    deployment.state.write_bytes(copy)
+    done = deployment.command("sync")
+    assert (done.returncode, "1/project.json" in done.stderr, "older copy" in done.stderr) == (3, True, True)
+    deployment.sync()
+    wanted = {key: body for key, body in deployment.rendered().items() if key.startswith("1/")}
+    assert deployment.tasks() == wanted
+    assert b"Airplane" in deployment.files()["1/csv/result.csv"]
+
+
 def test_after_a_lost_ledger_a_deleted_project_leaves_nothing_behind(deployment: Deployment) -> None:
     deployment.configure(target={"max_delete_ratio": 0})
     deployment.sync()
