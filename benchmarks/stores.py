@@ -3,9 +3,10 @@ that only put the same documents.
 
     python benchmarks/stores.py [STORE…]      default all of STORES; run from the top of the repository
 
-Every figure is of a fresh server that was warmed up; passes and bare puts take turns, and medians are told. A pass is the
-command as it is; what it needs for a handful of tasks, its start, is measured apart and taken off. Only the ceiling of 3,000
-requests a second, which a target has unless it is configured otherwise, is lifted: `requests_per_second: null`.
+Every figure is of a fresh server that was warmed up, and of the same documents, for servers slow down as they fill; clients and
+passes take turns, and medians are told. A pass is the command as it is; what it needs for a handful of tasks, its start, is
+measured apart and taken off. Only the ceiling of 3,000 requests a second, which a target has unless it is configured otherwise,
+is lifted: `requests_per_second: null`.
 """
 
 import os
@@ -42,7 +43,7 @@ STORES = {
     "seaweedfs": Case(seaweedfs, 10_000, sdk=(4, 16), bare=(16, 64)),
     "azurite": Case(azurite, 4_000, sdk=(4, 16), bare=(8, 32)),
     "fake-gcs": Case(fake_gcs, 4_000, sdk=(1, 2, 4, 16)),
-    "s3-sink": Case(s3_sink, 60_000, sdk=(1, 8), bare=(4, 16, 64)),
+    "s3-sink": Case(s3_sink, 40_000, sdk=(1, 8), bare=(4, 16, 64)),
     "s3-sink-20ms": Case(partial(s3_sink, 0.02), 20_000, sdk=(128,), bare=(128,)),
     "gcs-sink": Case(gcs_sink, 6_000, sdk=(1, 4, 16)),
     "gcs-sink-20ms": Case(partial(gcs_sink, 0.02), 6_000, sdk=(32, 64, 128)),
@@ -58,28 +59,27 @@ def main() -> None:
 
 
 def beside(name: str, case: Case, few: Path, database: Path) -> None:
-    """One store: the SDK and obstore at their best, then whole passes in turn with obstore."""
+    """One store: each other client at its best width, then all of them and whole passes in turn, with all documents each."""
     documents = documents_of(database)
     count, some = len(documents), documents[: max(1_000, min(5_000, len(documents) // 4))]
     print(f"{name}: {count:,} objects of {sum(map(len, documents)) / count:,.0f} bytes", flush=True)
-    sdk, width = best(case.store, lambda store: store.sdk, some, case.sdk)
-    say(f"SDK, {width} threads", sdk)
-    width = best(case.store, lambda store: store.bare, some, case.bare)[1] if case.bare else 0
+    others = {"SDK": (lambda store: store.sdk, case.sdk), "bare obstore": (lambda store: store.bare, case.bare)}
+    widths = {who: best(case.store, client, some, tried) for who, (client, tried) in others.items() if tried}
     start = middle([timed_pass(case.store, few) for _ in range(ROUNDS)])
-    passes, bares = [], []
+    passes, beside = [], {who: [] for who in widths}
     for _ in range(ROUNDS):
-        if case.bare:
+        for who, width in widths.items():
             with case.store() as store:
-                bares.append(put_all(store.bare, documents, width))
+                store.warm_up()
+                beside[who].append(put_all(others[who][0](store), documents, width))
         passes.append(timed_pass(case.store, database))
-    whole = middle(passes)
-    beyond = count - len(documents_of(few))
+    whole, beyond = middle(passes), count - len(documents_of(few))
     own = Measured(beyond, whole.seconds - start.seconds, whole.cpu - start.cpu, whole.in_flight)
-    shares = [f"{own.speed / sdk.speed:.1f} x the SDK"]
-    if bares:
-        bare = middle(bares)
-        say(f"bare obstore, {width} threads", bare)
-        shares.insert(0, f"{own.speed / bare.speed:.0%} of bare")
+    shares = []
+    for who, measured in beside.items():
+        other = middle(measured)
+        say(f"{who}, {widths[who]} threads", other)
+        shares.append(f"{own.speed / other.speed:.2f} x {who}")
     if own.in_flight:
         shares.append(f"{own.in_flight} in flight")
     say("syncd sync", own, *shares, f"start {start.seconds:.1f} s, {start.cpu:.1f} s of CPU taken off")
