@@ -66,17 +66,17 @@ def beside(name: str, case: Case, few: Path, database: Path) -> None:
     others = {"SDK": (lambda store: store.sdk, case.sdk), "bare obstore": (lambda store: store.bare, case.bare)}
     widths = {who: best(case.store, client, some, tried) for who, (client, tried) in others.items() if tried}
     start = middle([timed_pass(case.store, few) for _ in range(ROUNDS)])
-    passes, beside = [], {who: [] for who in widths}
+    passes, puts = [], {who: [] for who in widths}
     for _ in range(ROUNDS):
         for who, width in widths.items():
             with case.store() as store:
                 store.warm_up()
-                beside[who].append(put_all(others[who][0](store), documents, width))
+                puts[who].append(put_all(others[who][0](store), documents, width))
         passes.append(timed_pass(case.store, database))
     whole, beyond = middle(passes), count - len(documents_of(few))
     own = Measured(beyond, whole.seconds - start.seconds, whole.cpu - start.cpu, whole.in_flight)
     shares = []
-    for who, measured in beside.items():
+    for who, measured in puts.items():
         other = middle(measured)
         say(f"{who}, {widths[who]} threads", other)
         shares.append(f"{own.speed / other.speed:.2f} x {who}")
