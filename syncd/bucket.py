@@ -144,8 +144,8 @@ class ProjectFiles:
                 return Written(key, found.etag)
             self._lane.keep_published(project.id, _adopted(self._ledger, project.id, found) if found else None)
             raise Unavailable(
-                f"{key} in {self._target.where} is not as this ledger knows it: somebody else wrote it, or the ledger is an "
-                "older copy. What it says is taken over now: the daemon goes on by itself, `syncd sync` when it is run again"
+                f"{key} in {self._target.where} is not as this ledger knows it: somebody else wrote or removed it, or the ledger "
+                "is an older copy. What is there is taken over now: the daemon goes on by itself, `syncd sync` when run again"
             )
         if not isinstance(answer, Written):
             raise Unavailable(f"{key} cannot be stored in {self._target.where}: {answer}")

@@ -202,19 +202,20 @@ class MirrorLedger:
         return int(self._read(sql, (first, 2**63 - 1 if end is None else end))[0][0])
 
     def lengths(self, mirror: int, section: int, first: int, end: int | None) -> Iterator[tuple[int, int]]:
-        """(task, bytes of its fragment) of a range of tasks, in order."""
-        sql = f"SELECT task, length(f{section}) FROM rendered_{mirror} WHERE f{section} IS NOT NULL AND task >= ? AND task < ? "
-        return iter(self.ledger.reader().execute(sql + "ORDER BY task", (first, 2**63 - 1 if end is None else end)))
+        """(task, bytes of its fragment) of a range of tasks, in order; `end` is not part of it."""
+        return self._range(mirror, section, f"task, length(f{section})", first, end)
 
     def fragments(self, mirror: int, section: int, first: int, end: int | None) -> Iterator[tuple[int, bytes]]:
-        """(task, fragment) of a range of tasks, in order; `end` is not part of it."""
-        sql = f"SELECT task, f{section} FROM rendered_{mirror} WHERE f{section} IS NOT NULL AND task >= ? AND task < ? "
-        return iter(self.ledger.reader().execute(sql + "ORDER BY task", (first, 2**63 - 1 if end is None else end)))
+        """(task, fragment), likewise."""
+        return self._range(mirror, section, f"task, f{section}", first, end)
 
     def bodies(self, mirror: int, section: int, first: int, end: int | None) -> Iterator[bytes]:
         """The fragments alone, for joining: no Python runs for each."""
-        sql = f"SELECT f{section} FROM rendered_{mirror} WHERE f{section} IS NOT NULL AND task >= ? AND task < ? ORDER BY task"
-        return chain.from_iterable(self.ledger.reader().execute(sql, (first, 2**63 - 1 if end is None else end)))
+        return chain.from_iterable(self._range(mirror, section, f"f{section}", first, end))
+
+    def _range(self, mirror: int, section: int, columns: str, first: int, end: int | None) -> sqlite3.Cursor:
+        sql = f"SELECT {columns} FROM rendered_{mirror} WHERE f{section} IS NOT NULL AND task >= ? AND task < ? ORDER BY task"
+        return self.ledger.reader().execute(sql, (first, 2**63 - 1 if end is None else end))
 
     def segments(self, mirror: int, section: int, kind: int) -> list[Segment]:
         """The pieces as last published, in order."""

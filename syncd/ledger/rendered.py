@@ -1,4 +1,7 @@
-"""What one task is in one mirror, and how a change of it is made durable together with the batch that brought it."""
+"""What one task is in one mirror, and how a change of it is made durable together with the batch that brought it.
+
+Both are tuples: they are made for every task, and a frozen dataclass takes three times as long.
+"""
 
 import json
 import sqlite3

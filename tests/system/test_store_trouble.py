@@ -176,8 +176,8 @@ def test_the_second_of_two_daemons_stands_by_and_takes_over_from_a_killed_one(
     bucket.check_against(first)
 
 
-def is_paused(daemon: "subprocess.Popen[bytes]", deployment: Deployment) -> bool:
-    """Stops it, unless it reads the database just now: as long as it did, nobody could write there."""
+def stopped_between_reads(daemon: "subprocess.Popen[bytes]", deployment: Deployment) -> bool:
+    """Stops it, unless it reads the database just now (False): nobody could write there while it is stopped."""
     daemon.send_signal(signal.SIGSTOP)
     if deployment.database.is_free():
         return True
@@ -195,7 +195,7 @@ def test_a_writer_that_was_paused_beyond_its_lease_never_writes_over_a_newer_doc
     eventually(lambda: standing_by(second), second.errors)
     task = first.database.labelled(PROJECT)[0]
     first.database.annotate(task, "seen by both")
-    eventually(lambda: is_paused(paused, first))
+    eventually(lambda: stopped_between_reads(paused, first))
     first.database.annotate(task, "newer")
     bucket.wait_until_true(seconds=40)
     os.kill(paused.pid, signal.SIGCONT)
